@@ -1,0 +1,2 @@
+process.stderr.write("bench: no benchmark is written yet\n");
+process.exitCode = 1;

@@ -1,0 +1,165 @@
+import { assert } from "./assert.ts";
+import { getU32, getU64, putU32, putU64 } from "./bytes.ts";
+import { crc32c } from "./crc32c.ts";
+
+/**
+ * An entry of the log and its record: DLedger's 48-byte header (big-endian), the body, and for entries of a session a
+ * trailer of 16 bytes (session id, sequence). A record is encoded once, at the leader; the same bytes go to every disk
+ * and every follower.
+ *
+ * | offset | bytes | field |
+ * |---|---|---|
+ * | 0 | 4 | magic: 1 data, 2 no-op, 3 configuration, 4 session |
+ * | 4 | 4 | size: header, body and trailer |
+ * | 8 | 8 | index, from 0 |
+ * | 16 | 8 | term |
+ * | 24 | 8 | pos: bytes of all records before this one, equal on every node |
+ * | 32 | 4 | channel, 0 |
+ * | 36 | 4 | chainCrc: CRC32C of the previous record's chainCrc, header bytes 0-35 and 40-47 |
+ * | 40 | 4 | bodyCrc: CRC32C of body and trailer |
+ * | 44 | 4 | body length |
+ * | 48 | n | body, then the trailer |
+ *
+ * Source: DLedger's entry layout; the CRC fields, always 0 there, are filled here.
+ */
+export type EntryKind = "data" | "no-op" | "configuration" | "session";
+
+export const recordHeaderBytes = 48;
+export const sessionTrailerBytes = 16;
+/** The largest body of one entry. An entry of exactly this size passes every path. */
+export const entryBodyBytesMax: number = 4 * 1_024 * 1_024;
+/** The largest record. */
+export const recordBytesMax: number = recordHeaderBytes + entryBodyBytesMax + sessionTrailerBytes;
+
+const kinds: readonly (EntryKind | undefined)[] = [undefined, "data", "no-op", "configuration", "session"];
+const magics: { readonly [kind in EntryKind]: number } = { data: 1, "no-op": 2, configuration: 3, session: 4 };
+
+/** A record within a block of bytes that it may share with its neighbours. Read the body through `bodyOf`. */
+export interface Entry {
+  readonly index: number;
+  readonly term: number;
+  readonly kind: EntryKind;
+  /** Bytes of all records before this one. */
+  readonly pos: number;
+  /** Bytes of the record. */
+  readonly size: number;
+  readonly chainCrc: number;
+  readonly block: Uint8Array;
+  readonly offset: number;
+}
+
+/** What the next record chains from: the end of a log, or a place within it. */
+export interface LogEnd {
+  readonly index: number;
+  readonly term: number;
+  readonly chainCrc: number;
+  /** Where the next record begins: pos + size of the last one. */
+  readonly pos: number;
+}
+
+/** The end of an empty log. */
+export const emptyLogEnd: LogEnd = { index: -1, term: 0, chainCrc: 0, pos: 0 };
+
+/** What a proposer gives; index, term, pos and checksums come from its place in the log. */
+export interface EntryContent {
+  readonly kind: EntryKind;
+  readonly body: Uint8Array;
+  /** 0 for an entry outside any session. */
+  readonly session: number;
+  readonly sequence: number;
+}
+
+export function endOf(entry: Entry): LogEnd {
+  return { index: entry.index, term: entry.term, chainCrc: entry.chainCrc, pos: entry.pos + entry.size };
+}
+
+/** A view of the body; copy it before keeping it, for it pins its whole block. */
+export function bodyOf(entry: Entry): Uint8Array {
+  const start = entry.offset + recordHeaderBytes;
+  return entry.block.subarray(start, start + getU32(entry.block, entry.offset + 44));
+}
+
+/** The session an entry was appended through; 0 for none. */
+export function sessionOf(entry: Entry): number {
+  return hasTrailer(entry) ? getU64(entry.block, entry.offset + entry.size - sessionTrailerBytes) : 0;
+}
+
+/** The entry's sequence within its session; 0 outside one. Sequences start at 1. */
+export function sequenceOf(entry: Entry): number {
+  return hasTrailer(entry) ? getU64(entry.block, entry.offset + entry.size - 8) : 0;
+}
+
+function hasTrailer(entry: Entry): boolean {
+  return entry.size === recordHeaderBytes + getU32(entry.block, entry.offset + 44) + sessionTrailerBytes;
+}
+
+export function recordBytes(content: EntryContent): number {
+  return recordHeaderBytes + content.body.length + (content.session === 0 ? 0 : sessionTrailerBytes);
+}
+
+/** Encodes contents behind `end`, all into one block, as the leader does. */
+export function encodeEntries(end: LogEnd, term: number, contents: readonly EntryContent[]): Entry[] {
+  let total = 0;
+  for (const content of contents) total += recordBytes(content);
+  const block = new Uint8Array(total);
+  const entries: Entry[] = [];
+  let at = 0;
+  let { index, pos, chainCrc } = end;
+  for (const content of contents) {
+    const size = recordBytes(content);
+    assert(content.body.length <= entryBodyBytesMax, "an entry is within its limit before it is encoded");
+    index += 1;
+    putU32(block, at, magics[content.kind]);
+    putU32(block, at + 4, size);
+    putU64(block, at + 8, index);
+    putU64(block, at + 16, term);
+    putU64(block, at + 24, pos);
+    block.set(content.body, at + recordHeaderBytes);
+    if (content.session !== 0) {
+      putU64(block, at + size - 16, content.session);
+      putU64(block, at + size - 8, content.sequence);
+    }
+    putU32(block, at + 40, crc32c(block, at + recordHeaderBytes, at + size));
+    putU32(block, at + 44, content.body.length);
+    chainCrc = chainCrcOf(block, at, chainCrc);
+    putU32(block, at + 36, chainCrc);
+    entries.push({ index, term, kind: content.kind, pos, size, chainCrc, block, offset: at });
+    at += size;
+    pos += size;
+  }
+  return entries;
+}
+
+function chainCrcOf(block: Uint8Array, at: number, previous: number): number {
+  // The previous chainCrc seeds the CRC through its four bytes, so a zero before an empty log counts too.
+  putU32(seedBytes, 0, previous);
+  const seeded = crc32c(seedBytes, 0, 4);
+  return crc32c(block, at + 40, at + 48, crc32c(block, at, at + 36, seeded));
+}
+const seedBytes = new Uint8Array(4);
+
+/** Why bytes are not the next record. `short` also stands for a size that passes the end of what is there. */
+export type RecordFlaw = "short" | "magic" | "size" | "order" | "chain" | "body";
+
+/**
+ * Decodes the record at `at` as the one behind `end`, checking every field and both checksums.
+ * @returns the entry, a view into `block`, or why it is none.
+ */
+export function decodeEntry(block: Uint8Array, at: number, limit: number, end: LogEnd): Entry | RecordFlaw {
+  if (limit - at < recordHeaderBytes) return "short";
+  const kind = kinds[getU32(block, at)];
+  if (kind === undefined) return "magic";
+  const size = getU32(block, at + 4);
+  const bodyLength = getU32(block, at + 44);
+  const trailer = size - recordHeaderBytes - bodyLength;
+  if (bodyLength > entryBodyBytesMax || (trailer !== 0 && trailer !== sessionTrailerBytes)) return "size";
+  if (size > limit - at) return "short";
+  const index = getU64(block, at + 8);
+  const term = getU64(block, at + 16);
+  const pos = getU64(block, at + 24);
+  if (index !== end.index + 1 || !(term >= end.term) || pos !== end.pos || getU32(block, at + 32) !== 0) return "order";
+  const chainCrc = getU32(block, at + 36);
+  if (chainCrcOf(block, at, end.chainCrc) !== chainCrc) return "chain";
+  if (crc32c(block, at + recordHeaderBytes, at + size) !== getU32(block, at + 40)) return "body";
+  return { index, term, kind, pos, size, chainCrc, block, offset: at };
+}

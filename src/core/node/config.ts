@@ -1,0 +1,155 @@
+import type { GroupId, NodeId } from "../base/brand.ts";
+import { recordBytesMax } from "../base/entry.ts";
+import { LogError } from "../base/errors.ts";
+import { kibibyte, type Micros, mebibyte, millisecond, second } from "../base/units.ts";
+import { type Address, frameBytesMax } from "../io/network.ts";
+
+/** One voter of a group and where it listens; `dLegerPeers` is a list of these. */
+export interface PeerAddress {
+  readonly node: NodeId;
+  readonly address: Address;
+}
+
+export interface GroupConfig {
+  readonly group: GroupId;
+  /** All voters, this node included. Bootstraps an empty directory. */
+  readonly peers: readonly PeerAddress[];
+  /** Directory of the group, relative to the node's disk. */
+  readonly directory: string;
+  /** Bootstraps an empty directory without waiting for every voter. */
+  readonly forceBootstrap: boolean;
+}
+
+/** Every limit and time of a node, by name. */
+export interface NodeLimits {
+  readonly heartbeatInterval: Micros;
+  readonly electionTimeoutMin: Micros;
+  readonly electionTimeoutMax: Micros;
+  readonly hintDelayMax: Micros;
+  readonly transferTimeout: Micros;
+  readonly retransmitTimeout: Micros;
+  readonly reconnectDelayMin: Micros;
+  readonly reconnectDelayMax: Micros;
+  /** How often a hello is repeated until it is answered, and while a group is being bootstrapped. */
+  readonly helloInterval: Micros;
+  /** How often a damaged node asks the next peer for a record. */
+  readonly repairInterval: Micros;
+  /** A tail without news is answered, empty, after at most this long. */
+  readonly tailWaitMax: Micros;
+  readonly inFlightMessagesMax: number;
+  readonly inFlightBytesMax: number;
+  readonly messageBytesMax: number;
+  readonly messageEntriesMax: number;
+  readonly windowBytesMax: number;
+  readonly windowEntriesMax: number;
+  readonly uncommittedBytesMax: number;
+  readonly uncommittedEntriesMax: number;
+  readonly pendingReadsMax: number;
+  /** Appends that were accepted from clients and not yet answered. */
+  readonly pendingAppendsMax: number;
+  readonly pendingAppendBytesMax: number;
+  readonly tailsMax: number;
+  readonly sessionsMax: number;
+  readonly sessionInFlightMax: number;
+  readonly segmentBytes: number;
+  readonly reserveBytes: number;
+  readonly batchBytesMax: number;
+  readonly readBytesMax: number;
+  readonly indexIntervalBytes: number;
+}
+
+export interface NodeConfig {
+  readonly self: NodeId;
+  readonly listen: Address;
+  readonly groups: readonly GroupConfig[];
+  readonly limits: NodeLimits;
+}
+
+export const defaultLimits: NodeLimits = {
+  heartbeatInterval: 75 * millisecond,
+  electionTimeoutMin: 300 * millisecond,
+  electionTimeoutMax: 600 * millisecond,
+  hintDelayMax: 50 * millisecond,
+  transferTimeout: second,
+  retransmitTimeout: 300 * millisecond,
+  reconnectDelayMin: 100 * millisecond,
+  reconnectDelayMax: second,
+  helloInterval: 100 * millisecond,
+  repairInterval: 200 * millisecond,
+  tailWaitMax: 10 * second,
+  inFlightMessagesMax: 64,
+  inFlightBytesMax: 8 * mebibyte,
+  messageBytesMax: 256 * kibibyte,
+  messageEntriesMax: 1_024,
+  windowBytesMax: 16 * mebibyte,
+  windowEntriesMax: 16_384,
+  uncommittedBytesMax: 8 * mebibyte,
+  uncommittedEntriesMax: 16_384,
+  pendingReadsMax: 4_096,
+  pendingAppendsMax: 10_000,
+  pendingAppendBytesMax: 32 * mebibyte,
+  tailsMax: 4_096,
+  sessionsMax: 10_000,
+  sessionInFlightMax: 1_024,
+  segmentBytes: 64 * mebibyte,
+  reserveBytes: 16 * mebibyte,
+  batchBytesMax: 4 * mebibyte,
+  readBytesMax: mebibyte,
+  indexIntervalBytes: 64 * kibibyte,
+};
+
+/** Group sizes that are supported: odd, so that a voter more always tolerates a failure more; two for a pair in migration. */
+const votersAllowed: readonly number[] = [1, 2, 3, 5, 7];
+
+/** @throws LogError bad-configuration naming the first thing that is wrong. */
+export function checkNodeConfig(config: NodeConfig): void {
+  if (config.groups.length === 0) throw bad("a node takes part in at least one group");
+  const names = new Set<string>();
+  for (const group of config.groups) {
+    if (names.has(group.group)) throw bad(`group ${group.group} is configured twice`);
+    names.add(group.group);
+    checkGroup(config.self, group);
+  }
+  checkLimits(config.limits);
+}
+
+function checkGroup(self: NodeId, group: GroupConfig): void {
+  const ids = group.peers.map((peer) => peer.node);
+  if (!votersAllowed.includes(ids.length)) {
+    throw bad(`group ${group.group} has ${ids.length} voters; allowed are ${votersAllowed.join(", ")}`);
+  }
+  if (new Set(ids).size !== ids.length) throw bad(`group ${group.group} names a voter twice`);
+  if (new Set(group.peers.map((peer) => peer.address)).size !== ids.length) {
+    throw bad(`group ${group.group} gives two voters one address`);
+  }
+  if (!ids.includes(self)) throw bad(`node ${self} is no voter of group ${group.group} (${ids.join(", ")})`);
+}
+
+function checkLimits(limits: NodeLimits): void {
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Number.isSafeInteger(value) || value < 0) throw bad(`${name} is ${value}; it must be a whole number from 0`);
+  }
+  if (limits.electionTimeoutMin > limits.electionTimeoutMax) {
+    throw bad("electionTimeoutMin is above electionTimeoutMax");
+  }
+  // Raft §5.6: broadcast time, far below the election timeout, or leaders are deposed for one late heartbeat.
+  if (limits.heartbeatInterval * 2 > limits.electionTimeoutMin) {
+    throw bad("heartbeatInterval must be at most half of electionTimeoutMin");
+  }
+  if (limits.reserveBytes * 2 > limits.segmentBytes) throw bad("reserveBytes must be at most half of segmentBytes");
+  if (limits.messageBytesMax + recordBytesMax > frameBytesMax) {
+    throw bad(`messageBytesMax must leave room for one entry of the largest size in a frame of ${frameBytesMax} bytes`);
+  }
+  for (const name of ["messageEntriesMax", "inFlightMessagesMax", "pendingAppendsMax", "sessionsMax"] as const) {
+    if (limits[name] < 1) throw bad(`${name} must be at least 1`);
+  }
+}
+
+function bad(message: string): LogError {
+  return new LogError("bad-configuration", message);
+}
+
+/** Voters sorted by code unit: the one order in which nodes are ever walked. */
+export function sortedVoters(peers: readonly PeerAddress[]): NodeId[] {
+  return peers.map((peer) => peer.node).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+}
