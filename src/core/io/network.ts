@@ -16,7 +16,10 @@ export interface Connection {
   send(frame: Uint8Array): boolean;
   /** Bytes queued and not yet handed to the network. */
   queuedBytes(): number;
-  /** Ends the connection; neither `frame` nor `closed` is called on this side afterwards. */
+  /**
+   * Ends the connection once the frames that were taken have left; neither `frame` nor `closed` is called on this side
+   * afterwards.
+   */
   close(): void;
 }
 

@@ -1,6 +1,6 @@
-import type { NodeId } from "../base/brand.ts";
 import { assert } from "../base/assert.ts";
-import type { Stage } from "./peer-frame.ts";
+import type { NodeId } from "../base/brand.ts";
+import type { Stage } from "../storage/identity.ts";
 
 /**
  * How an empty group comes to life, and how a voter that lost its disk is kept from voting again.
@@ -18,6 +18,8 @@ import type { Stage } from "./peer-frame.ts";
 export interface BootstrapPeer {
   readonly stage: Stage;
   readonly cluster: string;
+  /** The incarnation by which that voter, once active, knows this node; "" when it knows none. */
+  readonly knowsSelfAs: string;
 }
 
 export type BootstrapStep =
@@ -33,6 +35,7 @@ export interface BootstrapView {
   readonly voters: readonly NodeId[];
   readonly stage: Stage;
   readonly cluster: string;
+  readonly incarnation: string;
   /** What each other voter said last; absent when it has not answered in this life. */
   readonly heard: ReadonlyMap<NodeId, BootstrapPeer>;
   /** The uuid to propose if it falls to this node. */
@@ -71,9 +74,12 @@ function foreignCluster(view: BootstrapView, others: readonly NodeId[]): Bootstr
 }
 
 function meetActive(view: BootstrapView, active: NodeId): BootstrapStep {
-  const cluster = view.heard.get(active)?.cluster ?? "";
+  const peer = view.heard.get(active);
+  const cluster = peer?.cluster ?? "";
   assert(cluster !== "", "an active voter has a cluster");
-  if (view.stage === "adopted") return { change: "activate" };
+  // It knows this node by an earlier directory, which may have voted: what was in that one is lost.
+  const replaced = peer?.knowsSelfAs !== "" && peer?.knowsSelfAs !== view.incarnation;
+  if (view.stage === "adopted") return replaced ? { change: "wiped", cluster } : { change: "activate" };
   return view.force ? { change: "adopt", cluster } : { change: "wiped", cluster };
 }
 

@@ -1,8 +1,10 @@
 import type { GroupId, NodeId } from "../base/brand.ts";
 import { recordBytesMax } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
-import { kibibyte, type Micros, mebibyte, millisecond, second } from "../base/units.ts";
-import { type Address, frameBytesMax } from "../io/network.ts";
+import type { Micros } from "../base/units.ts";
+import { kibibyte, mebibyte, millisecond, second } from "../base/units.ts";
+import type { Address } from "../io/network.ts";
+import { frameBytesMax } from "../io/network.ts";
 
 /** One voter of a group and where it listens; `dLegerPeers` is a list of these. */
 export interface PeerAddress {
@@ -51,6 +53,13 @@ export interface NodeLimits {
   readonly tailsMax: number;
   readonly sessionsMax: number;
   readonly sessionInFlightMax: number;
+  /** Client calls of one connection that are not yet answered; beyond, `pending-full`. */
+  readonly connectionRequestsMax: number;
+  /** Answers that a client does not read are kept up to here; beyond, its connection is closed. */
+  readonly connectionAnswerBytesMax: number;
+  readonly connectionsMax: number;
+  /** A client that has not introduced itself by then is disconnected. */
+  readonly clientHelloTimeout: Micros;
   readonly segmentBytes: number;
   readonly reserveBytes: number;
   readonly batchBytesMax: number;
@@ -60,6 +69,8 @@ export interface NodeLimits {
 
 export interface NodeConfig {
   readonly self: NodeId;
+  /** For the status; 0 where a node is no process. */
+  readonly processId: number;
   readonly listen: Address;
   readonly groups: readonly GroupConfig[];
   readonly limits: NodeLimits;
@@ -91,6 +102,10 @@ export const defaultLimits: NodeLimits = {
   tailsMax: 4_096,
   sessionsMax: 10_000,
   sessionInFlightMax: 1_024,
+  connectionRequestsMax: 4_096,
+  connectionAnswerBytesMax: 32 * mebibyte,
+  connectionsMax: 4_096,
+  clientHelloTimeout: 5 * second,
   segmentBytes: 64 * mebibyte,
   reserveBytes: 16 * mebibyte,
   batchBytesMax: 4 * mebibyte,
@@ -127,7 +142,8 @@ function checkGroup(self: NodeId, group: GroupConfig): void {
 
 function checkLimits(limits: NodeLimits): void {
   for (const [name, value] of Object.entries(limits)) {
-    if (!Number.isSafeInteger(value) || value < 0) throw bad(`${name} is ${value}; it must be a whole number from 0`);
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw bad(`${name} is ${value}; it must be a whole number from 0`);
   }
   if (limits.electionTimeoutMin > limits.electionTimeoutMax) {
     throw bad("electionTimeoutMin is above electionTimeoutMax");
@@ -136,11 +152,19 @@ function checkLimits(limits: NodeLimits): void {
   if (limits.heartbeatInterval * 2 > limits.electionTimeoutMin) {
     throw bad("heartbeatInterval must be at most half of electionTimeoutMin");
   }
-  if (limits.reserveBytes * 2 > limits.segmentBytes) throw bad("reserveBytes must be at most half of segmentBytes");
+  if (limits.reserveBytes * 2 > limits.segmentBytes)
+    throw bad("reserveBytes must be at most half of segmentBytes");
   if (limits.messageBytesMax + recordBytesMax > frameBytesMax) {
-    throw bad(`messageBytesMax must leave room for one entry of the largest size in a frame of ${frameBytesMax} bytes`);
+    throw bad(
+      `messageBytesMax must leave room for one entry of the largest size in a frame of ${frameBytesMax} bytes`,
+    );
   }
-  for (const name of ["messageEntriesMax", "inFlightMessagesMax", "pendingAppendsMax", "sessionsMax"] as const) {
+  for (const name of [
+    "messageEntriesMax",
+    "inFlightMessagesMax",
+    "pendingAppendsMax",
+    "sessionsMax",
+  ] as const) {
     if (limits[name] < 1) throw bad(`${name} must be at least 1`);
   }
 }

@@ -1,15 +1,16 @@
-import { type GroupId, groupId, type NodeId, nodeId } from "../base/brand.ts";
-import { type ByteReader, ByteWriter } from "../base/bytes.ts";
+import type { GroupId, NodeId } from "../base/brand.ts";
+import { groupId, nodeId } from "../base/brand.ts";
+import type { ByteReader } from "../base/bytes.ts";
+import { ByteWriter } from "../base/bytes.ts";
 import type { LogEnd } from "../base/entry.ts";
-import { type FaultCode, faultCodeOf, faultCodes, LogError } from "../base/errors.ts";
+import type { FaultCode } from "../base/errors.ts";
+import { faultCodeOf, faultCodes, LogError } from "../base/errors.ts";
+import type { Stage } from "../storage/identity.ts";
+import { stages } from "../storage/identity.ts";
 
 /** Version of the frames between peers that this build writes, and the lowest it reads. */
 export const peerVersion = 1;
 export const peerVersionLowest = 1;
-
-/** What a group's directory has been through; see bootstrap.ts. */
-export type Stage = "empty" | "adopted" | "active" | "wiped";
-const stages: readonly Stage[] = ["empty", "adopted", "active", "wiped"];
 
 /** Opens a connection for one group, and tells how far its directory is. Repeated until answered. */
 export interface Hello {
@@ -55,7 +56,10 @@ export function beginFrame(writer: ByteWriter, type: FrameType, group: GroupId):
 export function readFrameHeader(reader: ByteReader): { type: FrameType; group: GroupId } {
   const version = reader.u8();
   if (version < peerVersionLowest || version > peerVersion) {
-    throw new LogError("wrong-version", `a peer speaks version ${version}; this build reads ${peerVersionLowest} to ${peerVersion}`);
+    throw new LogError(
+      "wrong-version",
+      `a peer speaks version ${version}; this build reads ${peerVersionLowest} to ${peerVersion}`,
+    );
   }
   const number = reader.u8();
   const type = typeNames[number];
@@ -67,7 +71,11 @@ const scratch = new ByteWriter(512);
 
 export function encodeHello(type: "hello" | "welcome", group: GroupId, hello: Hello): Uint8Array {
   beginFrame(scratch, type, group).ascii(hello.from).u8(hello.versionLow).u8(hello.versionHigh);
-  scratch.ascii(hello.cluster).ascii(hello.incarnation).u8(stages.indexOf(hello.stage)).u32(hello.entryBodyBytesMax);
+  scratch
+    .ascii(hello.cluster)
+    .ascii(hello.incarnation)
+    .u8(stages.indexOf(hello.stage))
+    .u32(hello.entryBodyBytesMax);
   scratch.u8(hello.peers.length);
   for (const peer of hello.peers) scratch.ascii(peer.node).ascii(peer.incarnation);
   return scratch.finish();
@@ -85,7 +93,8 @@ export function decodeHello(reader: ByteReader): Hello {
   const count = reader.u8();
   if (count > 16) throw new LogError("malformed-frame", `a hello that lists ${count} voters`);
   const peers = [];
-  for (let n = 0; n < count; n++) peers.push({ node: readNode(reader), incarnation: readHex(reader, 16, false) });
+  for (let n = 0; n < count; n++)
+    peers.push({ node: readNode(reader), incarnation: readHex(reader, 16, false) });
   reader.done();
   return { from, versionLow, versionHigh, cluster, incarnation, stage, entryBodyBytesMax, peers };
 }
@@ -112,7 +121,8 @@ export function encodeFetch(group: GroupId, first: number, last: number): Uint8A
 export function decodeFetch(reader: ByteReader): { first: number; last: number } {
   const range = { first: reader.index(), last: reader.index() };
   reader.done();
-  if (range.first < 0 || range.last < range.first) throw new LogError("malformed-frame", "a fetch of no records");
+  if (range.first < 0 || range.last < range.first)
+    throw new LogError("malformed-frame", "a fetch of no records");
   return range;
 }
 
@@ -144,6 +154,7 @@ function checked<T>(read: () => T): T {
 function readHex(reader: ByteReader, digits: number, emptyAllowed: boolean): string {
   const text = reader.ascii(digits);
   if (emptyAllowed && text === "") return text;
-  if (text.length !== digits || !/^[0-9a-f]+$/.test(text)) throw new LogError("malformed-frame", "an id that is not hex");
+  if (text.length !== digits || !/^[0-9a-f]+$/.test(text))
+    throw new LogError("malformed-frame", "an id that is not hex");
   return text;
 }

@@ -35,14 +35,29 @@ export type RaftEvent =
   | { readonly type: "start"; readonly now: Micros }
   | { readonly type: "tick"; readonly now: Micros }
   | { readonly type: "receive"; readonly now: Micros; readonly from: NodeId; readonly message: Message }
-  /** Client entries, in order; refused or appended as a whole. `request` comes back in the effects. */
-  | { readonly type: "propose"; readonly now: Micros; readonly request: number; readonly contents: readonly EntryContent[] }
+  /**
+   * Client entries, in order; refused or appended as a whole. `request` comes back in the effects. With `more`,
+   * another proposal follows in this turn: nothing is sent to the followers before the last one, so all travel together.
+   */
+  | {
+      readonly type: "propose";
+      readonly now: Micros;
+      readonly request: number;
+      readonly contents: readonly EntryContent[];
+      readonly more?: boolean;
+    }
   /** The log as it is now is durable up to `index`. */
   | { readonly type: "synced"; readonly now: Micros; readonly index: number }
   /** The last hard state handed out by a `save` effect is durable. */
   | { readonly type: "saved"; readonly now: Micros }
   /** Answers a `load` effect; empty when the entries are not there any more (the log was cut meanwhile). `before` is the log's end before the first. */
-  | { readonly type: "loaded"; readonly now: Micros; readonly peer: NodeId; readonly before: LogEnd; readonly entries: readonly Entry[] }
+  | {
+      readonly type: "loaded";
+      readonly now: Micros;
+      readonly peer: NodeId;
+      readonly before: LogEnd;
+      readonly entries: readonly Entry[];
+    }
   /** A linearizable read, on any node. Confirmed by `read-ready` or refused by `read-failed`. */
   | { readonly type: "read"; readonly now: Micros; readonly request: number }
   | { readonly type: "transfer"; readonly now: Micros; readonly request: number; readonly to: NodeId }

@@ -1,0 +1,202 @@
+import { unreachable } from "../base/assert.ts";
+import { LogError } from "../base/errors.ts";
+import type { Micros } from "../base/units.ts";
+import type { ClientRequest, ClientResponse, Fault } from "../commitlog/protocol.ts";
+import { errorOf } from "../commitlog/protocol.ts";
+import { Backoff } from "./backoff.ts";
+import type { ClientConfig } from "./client-config.ts";
+import type { Answer, Question, Target, Turn } from "./client-event.ts";
+import type { Link, Unnumbered, Waiter } from "./link.ts";
+import type { Router } from "./router.ts";
+
+interface Ask extends Waiter {
+  readonly call: number;
+  readonly question: Question;
+  readonly target: Target;
+  readonly deadline: Micros;
+  readonly backoff: Backoff;
+  attempt: number;
+  notBefore: Micros;
+}
+
+/** Redirects that a call follows at once; further ones wait, or two nodes with stale hints would keep it spinning. */
+const redirectsAtOnceMax = 2;
+
+/**
+ * Calls other than appends: each is asked of one node, and asked again, of the next one, until it is answered or out of
+ * time. All of them may be repeated without harm.
+ */
+export class Reader {
+  private readonly config: ClientConfig;
+  private readonly router: Router;
+  private readonly draw: () => number;
+  private readonly asks = new Map<number, Ask>();
+  /** Those that wait to be sent. */
+  private readonly queued = new Set<Ask>();
+  /** At or before the earliest deadline of a call. */
+  private earliest: Micros = Number.POSITIVE_INFINITY;
+
+  constructor(config: ClientConfig, router: Router, draw: () => number) {
+    this.config = config;
+    this.router = router;
+    this.draw = draw;
+  }
+
+  get size(): number {
+    return this.asks.size;
+  }
+
+  get waiting(): boolean {
+    return this.queued.size > 0;
+  }
+
+  ask(question: { call: number; question: Question; target: Target; deadline: Micros }): void {
+    const delays = { min: this.config.retryDelayMin, max: this.config.retryDelayMax };
+    const ask: Ask = {
+      ...question,
+      backoff: new Backoff(delays, this.draw),
+      attempt: 0,
+      notBefore: 0,
+      answered: (response, link, turn) => this.answered(ask, response, link, turn),
+      lost: (_link, turn) => this.again(ask, turn.now),
+    };
+    this.asks.set(ask.call, ask);
+    this.queued.add(ask);
+    this.earliest = Math.min(this.earliest, ask.deadline);
+  }
+
+  pump(turn: Turn): void {
+    for (const ask of this.queued) {
+      if (turn.now < ask.notBefore) continue;
+      const link = this.router.readLink(ask.target, ask.attempt, turn);
+      if (link !== undefined) {
+        this.queued.delete(ask);
+        link.request(requestOf(ask.question), ask, turn);
+      } else this.failFast(ask, turn);
+    }
+  }
+
+  /** The state of a named node that cannot be reached is just that: nobody else can tell it, so there is no waiting. */
+  private failFast(ask: Ask, turn: Turn): void {
+    if (typeof ask.target !== "object") return;
+    const link = this.router.linkOf(ask.target.node);
+    if (link === undefined) {
+      this.fail(ask, new LogError("unknown-node", `no node ${ask.target.node} among the peers`), turn);
+    } else if (ask.question.kind === "status" && link.state === "down" && link.lastError !== undefined) {
+      this.fail(ask, link.lastError, turn);
+    }
+  }
+
+  private answered(ask: Ask, response: ClientResponse, link: Link, turn: Turn): void {
+    if (!this.asks.has(ask.call)) return;
+    if (response.type === "fault") {
+      this.faulted(ask, response, link, turn);
+      return;
+    }
+    const answer = answerOf(ask.question, response);
+    if (answer !== undefined) {
+      this.remove(ask);
+      turn.out.push({ type: "answered", call: ask.call, answer });
+      return;
+    }
+    this.again(ask, turn.now);
+    this.router.drop(link, turn, new LogError("malformed-frame", `a ${response.type} as an answer`), true);
+  }
+
+  private faulted(ask: Ask, fault: Fault, link: Link, turn: Turn): void {
+    const error = errorOf(fault);
+    if (fault.retry === "never" || fault.code === "transfer-failed") {
+      this.fail(ask, error, turn);
+      return;
+    }
+    this.router.noteRefusal(error);
+    const redirected = fault.code === "not-leader" && fault.leader !== "" && ask.attempt < redirectsAtOnceMax;
+    if (ask.target === "leader" && fault.code !== "leader-not-ready") this.router.notLeader(link, fault);
+    else this.router.learn(fault);
+    this.again(ask, redirected ? turn.now : turn.now + ask.backoff.next());
+  }
+
+  private again(ask: Ask, notBefore: Micros): void {
+    if (!this.asks.has(ask.call)) return;
+    ask.attempt += 1;
+    ask.notBefore = notBefore;
+    this.queued.add(ask);
+  }
+
+  private remove(ask: Ask): void {
+    this.asks.delete(ask.call);
+    this.queued.delete(ask);
+  }
+
+  private fail(ask: Ask, error: LogError, turn: Turn): void {
+    this.remove(ask);
+    turn.out.push({ type: "failed", call: ask.call, error });
+  }
+
+  /** @returns whether the call was one of these. */
+  cancel(call: number, error: LogError, turn: Turn): boolean {
+    const ask = this.asks.get(call);
+    if (ask === undefined) return false;
+    this.fail(ask, error, turn);
+    return true;
+  }
+
+  failAll(error: LogError, turn: Turn): void {
+    for (const ask of this.asks.values()) this.fail(ask, error, turn);
+  }
+
+  expire(turn: Turn): void {
+    if (turn.now < this.earliest) return;
+    this.earliest = Number.POSITIVE_INFINITY;
+    for (const ask of this.asks.values()) {
+      if (turn.now >= ask.deadline) this.fail(ask, timedOut(this.router.lastError), turn);
+      else this.earliest = Math.min(this.earliest, ask.deadline);
+    }
+  }
+
+  deadline(now: Micros): Micros {
+    let earliest = this.earliest;
+    for (const ask of this.queued) if (ask.notBefore > now) earliest = Math.min(earliest, ask.notBefore);
+    return earliest;
+  }
+}
+
+/** A call that ran out of time before it had any effect. `reason` is the last thing that kept calls from getting through. */
+export function timedOut(reason: LogError | undefined): LogError {
+  if (reason === undefined) return new LogError("timeout", "no answer in time");
+  return new LogError("timeout", `no answer in time; last: ${reason.code}: ${reason.message}`, {
+    cause: reason,
+  });
+}
+
+function requestOf(question: Question): Unnumbered<ClientRequest> {
+  switch (question.kind) {
+    case "get":
+      return { type: "get", index: question.index, linearizable: question.linearizable };
+    case "read-index":
+      return { type: "read-index" };
+    case "status":
+      return { type: "status" };
+    case "transfer":
+      return { type: "transfer", to: question.to };
+    default:
+      return unreachable(question);
+  }
+}
+
+/** @returns undefined when the response answers another question. */
+function answerOf(question: Question, response: ClientResponse): Answer | undefined {
+  switch (response.type) {
+    case "entry":
+      if (question.kind !== "get" || response.entry.index !== question.index) return undefined;
+      return { kind: "get", entry: response.entry };
+    case "read-index-confirmed":
+      return question.kind === "read-index" ? { kind: "read-index", index: response.index } : undefined;
+    case "status-report":
+      return question.kind === "status" ? { kind: "status", status: response.status } : undefined;
+    case "transferred":
+      return question.kind === "transfer" ? { kind: "transfer" } : undefined;
+    default:
+      return undefined;
+  }
+}

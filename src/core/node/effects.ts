@@ -1,0 +1,248 @@
+import { assert } from "../base/assert.ts";
+import type { GroupId, NodeId } from "../base/brand.ts";
+import { ByteWriter } from "../base/bytes.ts";
+import type { Entry } from "../base/entry.ts";
+import type { FaultCode } from "../base/errors.ts";
+import type { Timer } from "../io/clock.ts";
+import { encodeMessage } from "../raft/codec.ts";
+import type { Effect, RaftEvent } from "../raft/event.ts";
+import type { Message } from "../raft/message.ts";
+import type { Raft } from "../raft/raft.ts";
+import type { LogStore, Meta } from "../storage/log-store.ts";
+import type { NodeLimits } from "./config.ts";
+import type { Lane } from "./links.ts";
+import { beginFrame } from "./peer-frame.ts";
+import type { NodePorts } from "./ports.ts";
+
+export interface EffectEvents {
+  committed(index: number): void;
+  proposed(request: number, entries: readonly Entry[]): void;
+  proposeFailed(request: number, code: FaultCode): void;
+  readReady(request: number, index: number): void;
+  readFailed(request: number, code: FaultCode): void;
+  roleChanged(reason: string): void;
+  diverged(index: number): void;
+  /** An entry that a peer needs could not be read here. */
+  readFailedAt(index: number, error: Error): void;
+}
+
+export interface EffectRunnerOptions {
+  readonly node: NodeId;
+  readonly group: GroupId;
+  readonly limits: NodeLimits;
+  readonly ports: NodePorts;
+  readonly raft: Raft;
+  readonly store: LogStore;
+  send(to: NodeId, lane: Lane, frame: Uint8Array): boolean;
+  /** The peers' incarnations, saved beside every hard state. */
+  peers(): Meta["peers"];
+  readonly events: EffectEvents;
+}
+
+/**
+ * Steps a group's Raft machine and carries its effects out in order. The rule of the house: what a message asserts is
+ * synced before it leaves. A message behind a `save` is held until term and vote are on the disk; entries are asserted
+ * by the machine itself, only after `synced`.
+ */
+export class EffectRunner {
+  readonly raft: Raft;
+  private readonly options: EffectRunnerOptions;
+  private readonly effects: Effect[] = [];
+  private readonly waiting: RaftEvent[] = [];
+  private stepping = false;
+  private stopped = false;
+  private meta: { term: number; votedFor: NodeId | "" };
+  /** Completions of saves, in order: hard states, and the peers' incarnations that are saved beside them. */
+  private readonly saves: { readonly hardState: boolean; readonly done: () => void }[] = [];
+  private hardStatesPending = 0;
+  private readonly held: { readonly to: NodeId; readonly message: Message }[] = [];
+  private readonly writer = new ByteWriter();
+  private timer: Timer | undefined;
+  private timerAt = Number.POSITIVE_INFINITY;
+  private transfers = 0;
+  private readonly transferring = new Map<number, (code: FaultCode | "ok") => void>();
+
+  constructor(options: EffectRunnerOptions) {
+    this.options = options;
+    this.raft = options.raft;
+    const { term, votedFor } = options.raft.view;
+    this.meta = { term, votedFor };
+  }
+
+  /** One input of the machine; inputs that arise while effects are carried out wait for their turn. */
+  step(event: RaftEvent): void {
+    if (this.stopped) return;
+    if (this.stepping) {
+      this.waiting.push(event);
+      return;
+    }
+    this.stepping = true;
+    let next: RaftEvent | undefined = event;
+    while (next !== undefined && !this.stopped) {
+      this.effects.length = 0;
+      this.raft.step(next, this.effects);
+      // Effects run to their end before the next input, so they see the machine as it was when it emitted them.
+      const effects = this.effects;
+      for (let n = 0; n < effects.length; n++) this.run(effects[n] as Effect);
+      next = this.waiting.shift();
+    }
+    this.stepping = false;
+    this.arm();
+  }
+
+  private run(effect: Effect): void {
+    const { store, events } = this.options;
+    switch (effect.type) {
+      case "send":
+        return this.send(effect.to, effect.message);
+      case "append":
+        return store.append(effect.entries);
+      case "commit":
+        return events.committed(effect.index);
+      case "proposed":
+        return events.proposed(effect.request, effect.entries);
+      case "save":
+        return this.save(effect.hardState);
+      case "truncate":
+        return store.truncate(effect.from);
+      case "load":
+        return this.load(effect.peer, effect.first, effect.bytes);
+      case "propose-failed":
+        return events.proposeFailed(effect.request, effect.code);
+      case "read-ready":
+        return events.readReady(effect.request, effect.index);
+      case "read-failed":
+        return events.readFailed(effect.request, effect.code);
+      case "transferred":
+        return this.transferred(effect.request, effect.code);
+      case "role":
+        return events.roleChanged(effect.reason);
+      case "diverged":
+        return events.diverged(effect.index);
+    }
+  }
+
+  // ---- Messages
+
+  private send(to: NodeId, message: Message): void {
+    if (message.type === "append-entries-result" || message.type === "heartbeat-result") {
+      assert(
+        message.matchIndex <= this.options.store.durableIndex,
+        "only entries that the disk has synced are acknowledged (figure 2, persistent state)",
+      );
+    }
+    if (this.hardStatesPending > 0) this.held.push({ to, message });
+    else this.transmit(to, message);
+  }
+
+  private transmit(to: NodeId, message: Message): void {
+    encodeMessage(beginFrame(this.writer, "raft", this.options.group), message);
+    const bulk = message.type === "append-entries" && message.entries.length > 0;
+    // A frame that is not taken is as a lost one: Raft sends it again.
+    this.options.send(to, bulk ? "bulk" : "control", this.writer.finish());
+  }
+
+  // ---- Hard state
+
+  private save(hardState: Meta | { readonly term: number; readonly votedFor: NodeId | "" }): void {
+    this.meta = { term: hardState.term, votedFor: hardState.votedFor };
+    this.hardStatesPending += 1;
+    const { term, votedFor } = this.meta;
+    this.saves.push({ hardState: true, done: () => this.hardStateSaved(term, votedFor) });
+    this.options.store.saveMeta({ ...this.meta, peers: this.options.peers() });
+  }
+
+  savePeers(peers: Meta["peers"], done: () => void): void {
+    this.saves.push({ hardState: false, done });
+    this.options.store.saveMeta({ ...this.meta, peers });
+  }
+
+  /** The store finished the oldest save. */
+  saved(): void {
+    if (this.stopped) return;
+    const save = this.saves.shift();
+    assert(save !== undefined, "every save is answered once");
+    save.done();
+  }
+
+  private hardStateSaved(term: number, votedFor: NodeId | ""): void {
+    const { node, group, ports } = this.options;
+    ports.trace.emit({ kind: "hard-state", node, group, term, votedFor });
+    this.hardStatesPending -= 1;
+    if (this.hardStatesPending > 0) return;
+    for (const { to, message } of this.held.splice(0)) this.transmit(to, message);
+    this.step({ type: "saved", now: ports.clock.monotonic() });
+  }
+
+  // ---- Log
+
+  /** The store synced everything up to `index`. */
+  synced(index: number): void {
+    const { node, group, ports } = this.options;
+    if (this.stopped) return;
+    if (ports.trace.detailed) ports.trace.emit({ kind: "sync", node, group, index });
+    this.step({ type: "synced", now: ports.clock.monotonic(), index });
+  }
+
+  /** Whether the disk has room for a leader's entries; without it they are not taken, as if the message was lost. */
+  hasRoom(entries: readonly Entry[]): boolean {
+    if (entries.length === 0) return true;
+    let bytes = 0;
+    for (const entry of entries) bytes += entry.size;
+    const { clientBytes, reserveBytes } = this.options.store.space();
+    return bytes <= clientBytes + reserveBytes;
+  }
+
+  private load(peer: NodeId, first: number, bytes: number): void {
+    const { store, ports, events } = this.options;
+    store.read(first, bytes, (error, value) => {
+      if (error !== undefined) events.readFailedAt(first, error);
+      const found =
+        error === undefined
+          ? value
+          : { before: { index: first - 1, term: 0, chainCrc: 0, pos: 0 }, entries: [] };
+      this.step({
+        type: "loaded",
+        now: ports.clock.monotonic(),
+        peer,
+        before: found.before,
+        entries: found.entries,
+      });
+    });
+  }
+
+  // ---- Transfer
+
+  /** @param done is told once: "ok", or why leadership stays. */
+  transfer(to: NodeId, done: (code: FaultCode | "ok") => void): void {
+    this.transfers += 1;
+    this.transferring.set(this.transfers, done);
+    this.step({ type: "transfer", now: this.options.ports.clock.monotonic(), request: this.transfers, to });
+  }
+
+  private transferred(request: number, code: FaultCode | "ok"): void {
+    const done = this.transferring.get(request);
+    this.transferring.delete(request);
+    done?.(code);
+  }
+
+  // ---- Time
+
+  /** One timer stands for all of the machine's deadlines; it is moved forward only, and fires early at worst. */
+  private arm(): void {
+    if (this.stopped) return;
+    const deadline = this.raft.deadline();
+    if (deadline >= this.timerAt) return;
+    this.timer?.cancel();
+    this.timerAt = deadline;
+    this.timer = this.options.ports.clock.at(deadline, () => {
+      this.timerAt = Number.POSITIVE_INFINITY;
+      this.step({ type: "tick", now: this.options.ports.clock.monotonic() });
+    });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.timer?.cancel();
+  }
+}

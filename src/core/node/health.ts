@@ -1,0 +1,142 @@
+import type { GroupId, NodeId } from "../base/brand.ts";
+import type { Entry } from "../base/entry.ts";
+import { LogError } from "../base/errors.ts";
+import type { Micros } from "../base/units.ts";
+import type { Standing } from "../io/trace.ts";
+import type { NodePorts } from "./ports.ts";
+import type { DamagedRange } from "./repair.ts";
+import { Repair } from "./repair.ts";
+
+export interface HealthOptions {
+  readonly node: NodeId;
+  readonly group: GroupId;
+  /** The other voters, sorted. */
+  readonly others: readonly NodeId[];
+  readonly ports: NodePorts;
+  readonly repairInterval: Micros;
+  damage(): readonly DamagedRange[];
+  mend(entries: readonly Entry[], done: (error: Error | undefined, mended: boolean) => void): void;
+  sendBulk(to: NodeId, frame: Uint8Array): void;
+  /** Whether the directory is that of a voter that was never lost. */
+  active(): boolean;
+  /** The node may take part fully, or only listen. */
+  participate(fully: boolean): void;
+  /** What could not be read before may be readable now. */
+  retryReads(): void;
+}
+
+/**
+ * How far a node may take part. Wiped, damaged and failed nodes neither vote nor lead; damage is mended from peers,
+ * never cut; a disk that failed a write or a sync is not trusted again in this life.
+ */
+export class Health {
+  readonly repair: Repair;
+  private readonly options: HealthOptions;
+  private current: Standing = "wiped";
+  private why = "starting";
+  private armed = false;
+  private stopped = false;
+
+  constructor(options: HealthOptions) {
+    this.options = options;
+    this.repair = new Repair(
+      {
+        group: options.group,
+        others: options.others,
+        send: options.sendBulk,
+        damage: options.damage,
+        mend: options.mend,
+      },
+      { mended: (range) => this.mended(range), failed: (error) => this.diskFailed(error, "mend") },
+    );
+  }
+
+  get standing(): Standing {
+    return this.current;
+  }
+
+  get reason(): string {
+    return this.why;
+  }
+
+  private get at(): { readonly node: NodeId; readonly group: GroupId } {
+    return { node: this.options.node, group: this.options.group };
+  }
+
+  /** The standing with which a directory begins. */
+  begin(damage: readonly DamagedRange[]): void {
+    this.current = damage.length > 0 ? "damaged" : this.options.active() ? "member" : "wiped";
+    this.why = this.options.active() ? "start" : "the group is not known to be active yet";
+  }
+
+  set(standing: Standing, reason: string): void {
+    if (this.current === standing || this.current === "failed") return;
+    this.current = standing;
+    this.why = reason;
+    this.options.ports.trace.emit({ kind: "standing", ...this.at, standing, reason });
+    this.options.participate(standing === "member");
+  }
+
+  /** The directory reached another stage of its life. */
+  stageChanged(reason: string): void {
+    if (this.current === "damaged" || this.current === "failed") return;
+    this.why = reason;
+    this.current = this.options.active() ? "member" : "wiped";
+    this.options.participate(this.current === "member");
+  }
+
+  /** After a failed write or sync nothing more may be acknowledged here: what the file holds is unknown. */
+  diskFailed(error: Error, operation: string): void {
+    const code = "code" in error ? String(error.code) : error.name;
+    this.options.ports.trace.emit({ kind: "disk", ...this.at, code, operation });
+    this.set("failed", `${operation} failed: ${error.message}`);
+  }
+
+  /** An entry that must be there could not be read. */
+  readFailed(index: number, error: Error): void {
+    if (this.stopped) return;
+    if (error instanceof LogError && error.code === "damaged")
+      return this.damageFound({ first: index, last: index });
+    const { clock } = this.options.ports;
+    clock.at(clock.monotonic() + this.options.repairInterval, () => this.options.retryReads());
+  }
+
+  damageFound(range: DamagedRange): void {
+    const { trace } = this.options.ports;
+    trace.emit({ kind: "damage", ...this.at, from: range.first, to: range.last, change: "found" });
+    this.set("damaged", `records ${range.first} to ${range.last} cannot be read`);
+    this.arm();
+  }
+
+  private arm(): void {
+    if (this.armed || this.stopped) return;
+    this.armed = true;
+    const { clock } = this.options.ports;
+    clock.at(clock.monotonic() + this.options.repairInterval, () => this.tick());
+  }
+
+  private tick(): void {
+    this.armed = false;
+    if (this.stopped || this.current === "failed") return;
+    // A leader's conflicting entries may have cut what was damaged: it was never committed.
+    if (this.options.damage().length === 0) return this.healed("the damaged records were cut");
+    this.repair.ask();
+    this.arm();
+  }
+
+  private mended(range: DamagedRange): void {
+    const { trace } = this.options.ports;
+    trace.emit({ kind: "damage", ...this.at, from: range.first, to: range.last, change: "mended" });
+    if (this.options.damage().length === 0) this.healed("every damaged record was mended");
+    else this.repair.ask();
+  }
+
+  private healed(reason: string): void {
+    if (this.current === "damaged") this.set(this.options.active() ? "member" : "wiped", reason);
+    this.options.retryReads();
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+}

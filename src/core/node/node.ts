@@ -1,0 +1,95 @@
+import type { GroupId, NodeId } from "../base/brand.ts";
+import type { DiskLock } from "../io/disk.ts";
+import type { Address, Connection, ConnectionEvents, Listener, Service } from "../io/network.ts";
+import { ClientConnection } from "./client-service.ts";
+import type { NodeConfig } from "./config.ts";
+import { checkNodeConfig } from "./config.ts";
+import { Group } from "./group.ts";
+import { PeerLinks } from "./links.ts";
+import type { NodePorts } from "./ports.ts";
+
+/**
+ * A node: its groups, its connections to the other nodes, its clients. Both worlds run this class; the ports are the
+ * only difference.
+ */
+export class Node {
+  readonly config: NodeConfig;
+  readonly groups: ReadonlyMap<GroupId, Group>;
+  private readonly ports: NodePorts;
+  private readonly links: PeerLinks;
+  private readonly clients = new Set<ClientConnection>();
+  private listener: Listener | undefined;
+  private lock: DiskLock | undefined;
+
+  /** @throws LogError bad-configuration. */
+  constructor(config: NodeConfig, ports: NodePorts) {
+    checkNodeConfig(config);
+    this.config = config;
+    this.ports = ports;
+    const groups = new Map<GroupId, Group>();
+    const addresses = new Map<NodeId, Address>();
+    for (const group of config.groups) {
+      groups.set(group.group, new Group(config, group, ports, () => this.links));
+      for (const peer of group.peers) if (peer.node !== config.self) addresses.set(peer.node, peer.address);
+    }
+    this.groups = groups;
+    this.links = new PeerLinks(ports, config.limits, groups, addresses);
+  }
+
+  /** Locks the directory, recovers every group, then listens and dials. Told once; on an error nothing is left open. */
+  start(done: (error: Error | undefined) => void): void {
+    this.ports.disk.lock(".", (error, lock) => {
+      if (error !== undefined) return done(error);
+      this.lock = lock;
+      this.startGroups([...this.groups.values()], (failed) => {
+        if (failed !== undefined) return this.stop(() => done(failed));
+        this.listen(done);
+      });
+    });
+  }
+
+  private startGroups(left: readonly Group[], done: (error: Error | undefined) => void): void {
+    const [first, ...rest] = left;
+    if (first === undefined) return done(undefined);
+    first.start((error) => (error === undefined ? this.startGroups(rest, done) : done(error)));
+  }
+
+  private listen(done: (error: Error | undefined) => void): void {
+    const accept = (connection: Connection, service: Service): ConnectionEvents =>
+      this.accept(connection, service);
+    this.listener = this.ports.network.listen(this.config.listen, accept, (error) => {
+      if (error !== undefined) return this.stop(() => done(error));
+      this.links.start();
+      done(undefined);
+    });
+  }
+
+  private accept(connection: Connection, service: Service): ConnectionEvents {
+    if (service !== "client") return this.links.accept(connection);
+    const client = new ClientConnection(connection, this.config, this.ports, this.groups, () =>
+      this.clients.delete(client),
+    );
+    // Beyond the limit the oldest silent ones are not searched for: the newcomer is told to go elsewhere by being closed.
+    if (this.clients.size >= this.config.limits.connectionsMax) client.abort();
+    else this.clients.add(client);
+    return client;
+  }
+
+  /** Hands leadership over, answers what can be answered, closes the logs, then the connections. Safe to call twice. */
+  stop(done: () => void): void {
+    const groups = [...this.groups.values()];
+    const next = (): void => {
+      const group = groups.shift();
+      if (group !== undefined) return group.stop(next);
+      this.listener?.close();
+      this.listener = undefined;
+      this.links.stop();
+      for (const client of [...this.clients]) client.end();
+      const lock = this.lock;
+      this.lock = undefined;
+      if (lock === undefined) done();
+      else lock.release(() => done());
+    };
+    next();
+  }
+}

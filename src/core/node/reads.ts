@@ -1,0 +1,206 @@
+import type { Entry, LogEnd } from "../base/entry.ts";
+import { bodyOf } from "../base/entry.ts";
+import type { FaultCode } from "../base/errors.ts";
+import { LogError } from "../base/errors.ts";
+import type { Done } from "../base/task.ts";
+import type { Micros } from "../base/units.ts";
+import type { Clock, Timer } from "../io/clock.ts";
+
+/** A committed entry as clients see it. */
+export interface ReadEntry {
+  readonly index: number;
+  readonly term: number;
+  readonly body: Uint8Array;
+}
+
+export interface TailRequest {
+  readonly from: number;
+  readonly entriesMax: number;
+  readonly bytesMax: number;
+  /** How long to wait for the first entry; 0 answers at once. */
+  readonly wait: Micros;
+}
+
+/** Entries at and after the place asked for; internal ones are left out, and `next` is where to go on. */
+export interface TailAnswer {
+  readonly next: number;
+  readonly commitIndex: number;
+  readonly entries: readonly ReadEntry[];
+}
+
+/** What reads need of their group. */
+export interface ReadSource {
+  readonly clock: Clock;
+  readonly tailsMax: number;
+  readonly appliedIndex: number;
+  /** Asks Raft to confirm a read index; `ready` or `failed` follows, perhaps inside this call. */
+  confirm(request: number): void;
+  fromWindow(first: number, bytesMax: number): readonly Entry[] | undefined;
+  fromDisk(first: number, bytesMax: number, done: Done<{ before: LogEnd; entries: readonly Entry[] }>): void;
+}
+
+interface Confirmed {
+  /** -1 until the read index is known. */
+  index: number;
+  readonly done: Done<number>;
+}
+
+interface WaitingTail {
+  readonly request: TailRequest;
+  readonly done: Done<TailAnswer>;
+  timer: Timer | undefined;
+}
+
+/**
+ * Reads on any node. A committed entry never changes, so one that is applied here is given at once; what is *not*
+ * there yet is told only after a read index was confirmed (dissertation §6.4).
+ */
+export class Reads {
+  private readonly source: ReadSource;
+  private readonly confirming = new Map<number, Confirmed>();
+  private readonly tails = new Set<WaitingTail>();
+  private requests = 0;
+
+  constructor(source: ReadSource) {
+    this.source = source;
+  }
+
+  /** The commit index at a moment between call and answer; this node has applied everything up to it. */
+  readIndex(done: Done<number>): void {
+    this.requests += 1;
+    this.confirming.set(this.requests, { index: -1, done });
+    this.source.confirm(this.requests);
+  }
+
+  ready(request: number, index: number): void {
+    const read = this.confirming.get(request);
+    if (read === undefined) return;
+    read.index = index;
+    if (index <= this.source.appliedIndex) this.finish(request, read);
+    else this.unapplied += 1;
+  }
+  private unapplied = 0;
+
+  failed(request: number, code: FaultCode): void {
+    const read = this.confirming.get(request);
+    if (read === undefined) return;
+    this.confirming.delete(request);
+    read.done(new LogError(code, "the read could not be confirmed with a majority"), -1);
+  }
+
+  private finish(request: number, read: Confirmed): void {
+    this.confirming.delete(request);
+    read.done(undefined, read.index);
+  }
+
+  /** The entry at `index`. @throws (to `done`) index-out-of-range, internal-entry, or why no read could be confirmed. */
+  get(index: number, done: Done<ReadEntry>): void {
+    if (index <= this.source.appliedIndex) return this.fetch(index, done);
+    this.readIndex((error) => {
+      if (error !== undefined) return done(error, undefined as never);
+      if (index <= this.source.appliedIndex) return this.fetch(index, done);
+      const last = this.source.appliedIndex;
+      done(
+        new LogError("index-out-of-range", `index ${index} is past the end: the last one is ${last}`),
+        undefined as never,
+      );
+    });
+  }
+
+  private fetch(index: number, done: Done<ReadEntry>): void {
+    this.load(index, 1, (error, entries) => {
+      if (error !== undefined) return done(error, undefined as never);
+      const entry = entries[0];
+      if (entry === undefined || entry.index !== index) {
+        return done(
+          new LogError("unavailable", `entry ${index} cannot be read here now`),
+          undefined as never,
+        );
+      }
+      if (entry.kind !== "data") {
+        const text = `entry ${index} is the log's own (${entry.kind}); tails skip it`;
+        return done(new LogError("internal-entry", text), undefined as never);
+      }
+      done(undefined, readable(entry));
+    });
+  }
+
+  private load(first: number, bytesMax: number, done: Done<readonly Entry[]>): void {
+    const entries = this.source.fromWindow(first, bytesMax);
+    if (entries !== undefined) return done(undefined, entries);
+    this.source.fromDisk(first, bytesMax, (error, value) => {
+      if (error !== undefined) done(error, []);
+      else done(undefined, value.entries);
+    });
+  }
+
+  /** Entries from `from` on; waits for one if the log ends there. */
+  tail(request: TailRequest, done: Done<TailAnswer>): void {
+    if (request.from <= this.source.appliedIndex) return this.answer(request, done);
+    if (request.wait <= 0) return this.endConfirmed(request, done);
+    if (this.tails.size >= this.source.tailsMax) {
+      const error = new LogError("pending-full", `${this.tails.size} tails already wait here`);
+      return done(error, undefined as never);
+    }
+    const waiting: WaitingTail = { request, done, timer: undefined };
+    this.tails.add(waiting);
+    waiting.timer = this.source.clock.at(this.source.clock.monotonic() + request.wait, () => {
+      this.tails.delete(waiting);
+      done(undefined, { next: request.from, commitIndex: this.source.appliedIndex, entries: [] });
+    });
+  }
+
+  /** "There is nothing yet" is said only when a majority confirms it. */
+  private endConfirmed(request: TailRequest, done: Done<TailAnswer>): void {
+    this.readIndex((error, index) => {
+      if (error !== undefined) return done(error, undefined as never);
+      if (request.from <= this.source.appliedIndex) return this.answer(request, done);
+      done(undefined, { next: request.from, commitIndex: index, entries: [] });
+    });
+  }
+
+  private answer(request: TailRequest, done: Done<TailAnswer>): void {
+    this.load(request.from, request.bytesMax, (error, entries) => {
+      if (error !== undefined) return done(error, undefined as never);
+      const commitIndex = this.source.appliedIndex;
+      const found: ReadEntry[] = [];
+      let next = request.from;
+      for (const entry of entries) {
+        if (entry.index > commitIndex || found.length >= request.entriesMax) break;
+        next = entry.index + 1;
+        if (entry.kind === "data") found.push(readable(entry));
+      }
+      done(undefined, { next, commitIndex, entries: found });
+    });
+  }
+
+  /** Everything up to `index` is applied: confirmed reads and waiting tails may go on. */
+  applied(index: number): void {
+    if (this.unapplied > 0) {
+      for (const [request, read] of [...this.confirming]) {
+        if (read.index < 0 || read.index > index) continue;
+        this.unapplied -= 1;
+        this.finish(request, read);
+      }
+    }
+    for (const waiting of [...this.tails]) {
+      if (waiting.request.from > index) continue;
+      this.tails.delete(waiting);
+      waiting.timer?.cancel();
+      this.answer(waiting.request, waiting.done);
+    }
+  }
+
+  stop(): void {
+    for (const request of [...this.confirming.keys()]) this.failed(request, "stopping");
+    for (const waiting of this.tails) {
+      waiting.timer?.cancel();
+      waiting.done(new LogError("stopping", "the node is stopping"), undefined as never);
+    }
+    this.tails.clear();
+  }
+}
+
+function readable(entry: Entry): ReadEntry {
+  return { index: entry.index, term: entry.term, body: bodyOf(entry) };
+}

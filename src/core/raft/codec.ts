@@ -1,0 +1,160 @@
+import type { ByteReader, ByteWriter } from "../base/bytes.ts";
+import type { Entry } from "../base/entry.ts";
+import { decodeEntry, endOf, recordHeaderBytes } from "../base/entry.ts";
+import { LogError } from "../base/errors.ts";
+import type { AppendEntries, Message } from "./message.ts";
+
+/** A message begins with its kind; numbers are never reused. The frame around it carries version and group. */
+const kinds: { readonly [type in Message["type"]]: number } = {
+  "pre-vote": 1,
+  "pre-vote-result": 2,
+  "request-vote": 3,
+  "request-vote-result": 4,
+  "append-entries": 5,
+  "append-entries-result": 6,
+  heartbeat: 7,
+  "heartbeat-result": 8,
+  "timeout-now": 9,
+  "read-index": 10,
+  "read-index-result": 11,
+};
+
+export function encodeMessage(w: ByteWriter, m: Message): void {
+  w.u8(kinds[m.type]).u64(m.term);
+  switch (m.type) {
+    case "append-entries":
+      encodeAppendEntries(w, m);
+      return;
+    case "append-entries-result":
+      w.u8(flag(m.accepted)).index(m.matchIndex).index(m.rejectedIndex).index(m.hintIndex).u64(m.hintTerm);
+      return;
+    case "heartbeat":
+      w.index(m.commitIndex).u64(m.round);
+      return;
+    case "heartbeat-result":
+      w.u64(m.round).index(m.matchIndex);
+      return;
+    case "pre-vote":
+      w.index(m.lastIndex).u64(m.lastTerm);
+      return;
+    case "request-vote":
+      w.index(m.lastIndex).u64(m.lastTerm).u8(flag(m.transfer));
+      return;
+    case "pre-vote-result":
+    case "request-vote-result":
+      w.u8(flag(m.granted));
+      return;
+    case "timeout-now":
+      return;
+    case "read-index":
+      w.u64(m.request);
+      return;
+    case "read-index-result":
+      w.u64(m.request).index(m.index);
+  }
+}
+
+function flag(value: boolean): number {
+  return value ? 1 : 0;
+}
+
+function encodeAppendEntries(w: ByteWriter, m: AppendEntries): void {
+  const { entries } = m;
+  const last = entries[entries.length - 1];
+  w.index(m.prevIndex).u64(m.prevTerm).u32(m.prevChainCrc).u64(m.prevPos).index(m.commitIndex);
+  w.u32(entries.length).u32(last === undefined ? 0 : last.pos + last.size - m.prevPos);
+  // Records that lie behind each other in one block are copied as one.
+  let i = 0;
+  while (i < entries.length) {
+    const { block, offset } = entries[i] as Entry;
+    let end = offset;
+    for (; i < entries.length; i++) {
+      const next = entries[i] as Entry;
+      if (next.block !== block || next.offset !== end) break;
+      end += next.size;
+    }
+    w.raw(block, offset, end);
+  }
+}
+
+/**
+ * Reads one message. The entries of an AppendEntries are views into the reader's buffer, which belongs to the message
+ * from here on. Bytes behind the message are left to the caller.
+ * @throws LogError malformed-frame for anything that `encodeMessage` does not write.
+ */
+export function decodeMessage(r: ByteReader): Message {
+  const kind = r.u8();
+  const term = r.u64();
+  switch (kind) {
+    case kinds["append-entries"]:
+      return decodeAppendEntries(r, term);
+    case kinds["append-entries-result"]: {
+      const accepted = r.flag();
+      const matchIndex = r.index();
+      const rejectedIndex = r.index();
+      const hintIndex = r.index();
+      return {
+        type: "append-entries-result",
+        term,
+        accepted,
+        matchIndex,
+        rejectedIndex,
+        hintIndex,
+        hintTerm: r.u64(),
+      };
+    }
+    case kinds.heartbeat:
+      return { type: "heartbeat", term, commitIndex: r.index(), round: r.u64() };
+    case kinds["heartbeat-result"]:
+      return { type: "heartbeat-result", term, round: r.u64(), matchIndex: r.index() };
+    case kinds["pre-vote"]:
+      return { type: "pre-vote", term, lastIndex: r.index(), lastTerm: r.u64() };
+    case kinds["request-vote"]:
+      return { type: "request-vote", term, lastIndex: r.index(), lastTerm: r.u64(), transfer: r.flag() };
+    case kinds["pre-vote-result"]:
+      return { type: "pre-vote-result", term, granted: r.flag() };
+    case kinds["request-vote-result"]:
+      return { type: "request-vote-result", term, granted: r.flag() };
+    case kinds["timeout-now"]:
+      return { type: "timeout-now", term };
+    case kinds["read-index"]:
+      return { type: "read-index", term, request: r.u64() };
+    case kinds["read-index-result"]:
+      return { type: "read-index-result", term, request: r.u64(), index: r.index() };
+    default:
+      throw malformed(`no Raft message is of kind ${kind}`);
+  }
+}
+
+function malformed(message: string): LogError {
+  return new LogError("malformed-frame", message);
+}
+
+function decodeAppendEntries(r: ByteReader, term: number): AppendEntries {
+  const prevIndex = r.index();
+  const prevTerm = r.u64();
+  const prevChainCrc = r.u32();
+  const prevPos = r.u64();
+  const commitIndex = r.index();
+  const count = r.u32();
+  const bytes = r.u32();
+  if (prevIndex === -1 && (prevTerm !== 0 || prevChainCrc !== 0 || prevPos !== 0)) {
+    throw malformed("nothing stands before the first entry");
+  }
+  if (count > Math.floor(bytes / recordHeaderBytes)) throw malformed(`${count} entries in ${bytes} bytes`);
+  const start = r.skip(bytes);
+  const limit = start + bytes;
+  const entries: Entry[] = [];
+  let at = start;
+  let end = { index: prevIndex, term: prevTerm, chainCrc: prevChainCrc, pos: prevPos };
+  for (let i = 0; i < count; i++) {
+    const entry = decodeEntry(r.buffer, at, limit, end);
+    if (typeof entry === "string") throw malformed(`entry ${i} of AppendEntries: ${entry}`);
+    entries.push(entry);
+    at += entry.size;
+    end = endOf(entry);
+  }
+  if (at !== limit) throw malformed(`${limit - at} bytes behind the last entry`);
+  if (end.term > term) throw malformed("an entry of a later term than its leader's");
+  return { type: "append-entries", term, prevIndex, prevTerm, prevChainCrc, prevPos, commitIndex, entries };
+}

@@ -1,0 +1,140 @@
+import type { NodeId } from "../base/brand.ts";
+import type { Entry, LogEnd } from "../base/entry.ts";
+import { endOf } from "../base/entry.ts";
+import { commitAsFollower, trimWindow } from "./commit.ts";
+import { followLeader } from "./election.ts";
+import { assertDoesNotLead } from "./invariants.ts";
+import type { AppendEntries, Heartbeat } from "./message.ts";
+import type { RaftState } from "./state.ts";
+import { saveHardState, send, tellMatch } from "./state.ts";
+
+/** The follower's side of Raft §5.3. */
+
+export function onAppendEntries(s: RaftState, from: NodeId, m: AppendEntries): void {
+  if (!followLeader(s, from, m.term)) {
+    // Of an older term: its leader learns the newer one from the refusal.
+    refuse(s, from, m);
+    return;
+  }
+  // Backpressure from the own disk: as if the message was lost, and the leader sends it again.
+  if (m.entries.length > 0 && s.log.undurableBytes > s.config.uncommittedBytesMax) return;
+  // Raft §5.3: refuse unless the log holds an entry at prevIndex whose term is prevTerm.
+  if (s.log.termAt(m.prevIndex) !== m.prevTerm) {
+    refuse(s, from, m);
+    return;
+  }
+  if (!sameChain(s, m.prevIndex, m.prevChainCrc)) {
+    s.out.push({ type: "diverged", index: m.prevIndex });
+    return;
+  }
+  const known = knownEntries(s, m.entries);
+  if (known === -1) return;
+  if (known < m.entries.length && !takeEntries(s, m, known)) return;
+  // Everything up to here is this leader's log, whatever lies behind it.
+  s.verifiedIndex = Math.max(s.verifiedIndex, m.prevIndex + m.entries.length);
+  commitAsFollower(s, m.commitIndex);
+  // What the disk has not synced is answered once it has.
+  if (s.log.durableIndex >= m.prevIndex + m.entries.length) accept(s, from);
+}
+
+/** Equal index and term mean equal logs up to there (Log Matching); the chained checksum proves it, where it is in memory. */
+function sameChain(s: RaftState, index: number, chainCrc: number): boolean {
+  return !s.log.knowsEnd(index) || s.log.chainAt(index) === chainCrc;
+}
+
+/** How many of the entries the log already holds; -1 when one that it holds has other content. */
+function knownEntries(s: RaftState, entries: readonly Entry[]): number {
+  let known = 0;
+  for (; known < entries.length; known++) {
+    const entry = entries[known] as Entry;
+    if (s.log.termAt(entry.index) !== entry.term) break;
+    if (!sameChain(s, entry.index, entry.chainCrc)) {
+      s.out.push({ type: "diverged", index: entry.index });
+      return -1;
+    }
+  }
+  return known;
+}
+
+/** Appends the entries from `known` on, cutting what conflicts with the first of them. @returns false when it must not. */
+function takeEntries(s: RaftState, m: AppendEntries, known: number): boolean {
+  const fresh = known === 0 ? m.entries : m.entries.slice(known);
+  const from = m.prevIndex + known + 1;
+  // Raft §5.3: only an existing entry with another term is a conflict; a shorter or older message is none.
+  if (from <= s.log.lastIndex) {
+    if (from <= s.commitIndex) {
+      // Leader Completeness rules this out: a disk, here or there, has lied.
+      s.out.push({ type: "diverged", index: from });
+      return false;
+    }
+    const before = m.entries[known - 1];
+    cut(s, before === undefined ? endBefore(m) : endOf(before));
+  }
+  s.log.append(fresh);
+  saveHardState(s);
+  s.out.push({ type: "append", entries: fresh });
+  if (s.trace.detailed) {
+    s.trace.emit({ kind: "append", node: s.self, group: s.group, term: s.term, entries: fresh });
+  }
+  return true;
+}
+
+function endBefore(m: AppendEntries): LogEnd {
+  return { index: m.prevIndex, term: m.prevTerm, chainCrc: m.prevChainCrc, pos: m.prevPos };
+}
+
+function cut(s: RaftState, end: LogEnd): void {
+  assertDoesNotLead(s);
+  s.log.truncate(end, s.commitIndex);
+  saveHardState(s);
+  s.out.push({ type: "truncate", from: end.index + 1 });
+  s.trace.emit({ kind: "truncate", node: s.self, group: s.group, from: end.index + 1 });
+}
+
+/** What this node may assert to its leader: synced, and checked against that leader's log in this term. */
+function matchIndexOf(s: RaftState): number {
+  return Math.min(s.log.durableIndex, s.verifiedIndex);
+}
+
+function accept(s: RaftState, leader: NodeId): void {
+  const matchIndex = matchIndexOf(s);
+  s.assertedMatch = matchIndex;
+  tellMatch(s, matchIndex);
+  send(s, leader, {
+    type: "append-entries-result",
+    term: s.term,
+    accepted: true,
+    matchIndex,
+    rejectedIndex: -1,
+    hintIndex: -1,
+    hintTerm: 0,
+  });
+}
+
+function refuse(s: RaftState, from: NodeId, m: AppendEntries): void {
+  const hintIndex = s.log.lastIndexWithTermAtMost(m.prevIndex, m.prevTerm);
+  send(s, from, {
+    type: "append-entries-result",
+    term: s.term,
+    accepted: false,
+    matchIndex: -1,
+    rejectedIndex: m.prevIndex,
+    hintIndex,
+    hintTerm: s.log.termAt(hintIndex) ?? 0,
+  });
+}
+
+export function onHeartbeat(s: RaftState, from: NodeId, m: Heartbeat): void {
+  if (followLeader(s, from, m.term)) commitAsFollower(s, m.commitIndex);
+  // A stale leader learns the newer term from the answer.
+  const matchIndex = m.term === s.term ? matchIndexOf(s) : -1;
+  if (matchIndex >= 0) tellMatch(s, matchIndex);
+  send(s, from, { type: "heartbeat-result", term: s.term, round: m.round, matchIndex });
+}
+
+/** The disk synced: what was verified and is durable now is acknowledged. */
+export function followerSynced(s: RaftState): void {
+  trimWindow(s);
+  if (s.leader === "" || s.leader === s.self) return;
+  if (matchIndexOf(s) > s.assertedMatch) accept(s, s.leader);
+}

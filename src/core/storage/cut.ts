@@ -1,0 +1,74 @@
+import type { LogEnd } from "../base/entry.ts";
+import type { Task } from "../base/task.ts";
+import { wait } from "../base/task.ts";
+import type { BatchHeader } from "./batch.ts";
+import { encodeBatchHeader } from "./batch.ts";
+import type { Place } from "./format.ts";
+import { alignUp, batchHeaderBytes, positionOf } from "./format.ts";
+import type { LogFiles } from "./log-files.ts";
+import type { Cut } from "./meta.ts";
+import type { MetaFile } from "./meta-file.ts";
+import type { Segment } from "./segment.ts";
+
+/** Where a log is to end. */
+export interface CutPoint {
+  /** Behind the last byte that stays. */
+  readonly place: Place;
+  /** The batch that the cut goes through; undefined when it goes between two. */
+  readonly batch: { readonly place: Place; readonly header: BatchHeader } | undefined;
+  readonly end: LogEnd;
+  /** Bytes of the segment up to here may be other than zero. */
+  readonly dirtyTo: number;
+}
+
+/**
+ * Cuts the log so that what is cut never comes back:
+ * 1. the cut is made durable in the meta file; from here on a crash leaves the cut log, whatever else is done by then;
+ * 2. segments behind it go, the newest first, and the directory is synced;
+ * 3. the batch that the cut goes through gets a header that counts what stays, and all bytes behind become zeros.
+ *
+ * Everything before the cut must be durable already.
+ * @returns where the next batch goes.
+ */
+export function* cutLog(files: LogFiles, meta: MetaFile, point: CutPoint, later: readonly Segment[]): Task<Place> {
+  const { segment: number, offset } = point.place;
+  const cut: Cut = {
+    position: positionOf(number, offset),
+    generation: meta.record.cut.generation + 1,
+    previous: point.end,
+  };
+  yield* wait<void>((done) => meta.saveCut(cut, done));
+  for (const segment of [...later].sort((a, b) => b.number - a.number)) yield* files.remove(segment);
+  if (later.length > 0) yield* files.syncDirectory();
+  const segment = files.get(number);
+  yield* clipBatch(files, segment, point);
+  yield* files.zero(segment.file, offset, Math.min(point.dirtyTo, segment.size));
+  yield* wait<void>((done) => segment.file.sync(done));
+  return { segment: number, offset: alignUp(offset) };
+}
+
+function* clipBatch(files: LogFiles, segment: Segment, point: CutPoint): Task<void> {
+  if (point.batch === undefined) return;
+  const { place, header } = point.batch;
+  const payloadBytes = point.place.offset - place.offset - batchHeaderBytes;
+  const clipped: BatchHeader = {
+    ...header,
+    count: point.end.index - header.previous.index,
+    payloadBytes,
+    paddingBytes: alignUp(payloadBytes) - payloadBytes,
+  };
+  const bytes = encodeBatchHeader(clipped, files.seed, positionOf(place.segment, place.offset));
+  // The header lies within one sector, so a crash leaves the old one, which the durable cut clips, or the new one.
+  yield* wait<void>((done) => segment.file.write(place.offset, [bytes], done));
+}
+
+/** The cut point behind the last good record of a batch: between two batches when none of its records stays. */
+export function cutWithin(
+  batch: { readonly place: Place; readonly header: BatchHeader },
+  offset: number,
+  end: LogEnd,
+  dirtyTo: number,
+): CutPoint {
+  if (end.index === batch.header.previous.index) return { place: batch.place, batch: undefined, end, dirtyTo };
+  return { place: { segment: batch.place.segment, offset }, batch, end, dirtyTo };
+}

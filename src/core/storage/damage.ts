@@ -1,0 +1,123 @@
+import type { LogEnd } from "../base/entry.ts";
+import type { BatchHeader } from "./batch.ts";
+import { batchBytes } from "./batch.ts";
+import type { Place } from "./format.ts";
+import { batchHeaderBytes, segmentHeaderBytes } from "./format.ts";
+import type { LogFiles } from "./log-files.ts";
+import type { Anchor } from "./scanner.ts";
+
+/** Indexes whose records cannot be read, first and last inclusive. */
+export interface Damage {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A piece of a file where damaged records were, and where their copies go. */
+export interface Extent {
+  readonly segment: number;
+  readonly from: number;
+  readonly to: number;
+  /**
+   * Within a batch whose header is good, the index of the last record that belongs here: the records go where they
+   * were, byte for byte. Undefined where headers were lost: there a fresh batch is written, padded to fill the extent.
+   */
+  readonly lastIndex: number | undefined;
+}
+
+/** Damaged records between two places of the log whose chain is known. */
+export interface Hole {
+  readonly before: LogEnd;
+  readonly after: LogEnd;
+  /** In order. */
+  readonly extents: readonly Extent[];
+}
+
+export function damageOf(hole: Hole): Damage {
+  return { first: hole.before.index + 1, last: hole.after.index };
+}
+
+/** The extents from a place where a batch header should be up to a place where one is. */
+export function framesBetween(files: LogFiles, from: Place, to: Place): Extent[] {
+  const extents: Extent[] = [];
+  for (let segment = from.segment; segment <= to.segment; segment++) {
+    const begin = segment === from.segment ? from.offset : segmentHeaderBytes;
+    const size = files.segments.get(segment)?.size ?? files.segmentBytes;
+    const end = segment === to.segment ? to.offset : Math.max(size, files.segmentBytes);
+    if (end > begin) extents.push({ segment, from: begin, to: end, lastIndex: undefined });
+  }
+  return extents;
+}
+
+/** A bad record within a batch whose header is good. */
+export interface Flaw {
+  readonly place: Place;
+  readonly header: BatchHeader;
+  /** File offset of the bad record. */
+  readonly offset: number;
+  readonly before: LogEnd;
+}
+
+/** The hole that a bad record makes, when its batch's other records are lost with it. `anchor` is the first one behind the batch. */
+export function holeOfFlaw(files: LogFiles, flaw: Flaw, anchor: Anchor): Hole {
+  const { segment } = flaw.place;
+  const { header } = flaw;
+  const payloadEnd = flaw.place.offset + batchHeaderBytes + header.payloadBytes;
+  const behind = { segment, offset: flaw.place.offset + batchBytes(header) };
+  const within = { segment, from: flaw.offset, to: payloadEnd, lastIndex: header.previous.index + header.count };
+  return {
+    before: flaw.before,
+    after: anchor.previous,
+    extents: [within, ...framesBetween(files, behind, anchor.place)],
+  };
+}
+
+/** The hole that one bad body makes. */
+export function holeOfBody(flaw: Flaw, next: { readonly offset: number; readonly end: LogEnd }): Hole {
+  const extent = { segment: flaw.place.segment, from: flaw.offset, to: next.offset, lastIndex: next.end.index };
+  return { before: flaw.before, after: next.end, extents: [extent] };
+}
+
+/** Holes of one log, ascending and apart. */
+export class Holes {
+  private list: Hole[] = [];
+
+  get ranges(): Damage[] {
+    return this.list.map(damageOf);
+  }
+
+  get all(): readonly Hole[] {
+    return this.list;
+  }
+
+  /** @returns the hole that an index lies in. */
+  at(index: number): Hole | undefined {
+    return this.list.find((hole) => hole.before.index < index && index <= hole.after.index);
+  }
+
+  /** @returns the hole that begins right behind `end`. */
+  behind(end: LogEnd): Hole | undefined {
+    return this.list.find((hole) => hole.before.index === end.index);
+  }
+
+  /** Adds a hole, in place of those within it. @returns whether it tells anything new. */
+  add(hole: Hole): boolean {
+    if (this.list.some((known) => covers(known, hole))) return false;
+    this.list = this.list.filter((known) => !covers(hole, known));
+    this.list.push(hole);
+    this.list.sort((a, b) => a.before.index - b.before.index);
+    return true;
+  }
+
+  remove(hole: Hole): void {
+    this.list = this.list.filter((known) => known !== hole);
+  }
+
+  /** The log was cut: what was damaged at or behind `from` is no more. A hole that reaches over it is not cut. */
+  cut(from: number): void {
+    this.list = this.list.filter((hole) => hole.before.index + 1 < from);
+  }
+}
+
+function covers(outer: Hole, inner: Hole): boolean {
+  return outer.before.index <= inner.before.index && outer.after.index >= inner.after.index;
+}

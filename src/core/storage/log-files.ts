@@ -1,0 +1,105 @@
+import { assert } from "../base/assert.ts";
+import type { LogEnd } from "../base/entry.ts";
+import type { Task } from "../base/task.ts";
+import { wait } from "../base/task.ts";
+import type { Disk, DiskFile } from "../io/disk.ts";
+import { directorySeed } from "./batch.ts";
+import type { Identity } from "./identity.ts";
+import type { Segment } from "./segment.ts";
+import { encodeSegmentHeader, segmentName } from "./segment.ts";
+
+/** Zeros are written in pieces of this size, so that a new segment never holds up the disk for long. */
+const zeroPieceBytes = 1_024 * 1_024;
+const zeroBlockBytes = 65_536;
+
+/** The segment files of one log. */
+export class LogFiles {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly segmentBytes: number;
+  /** Seed of every checksum in the directory. */
+  readonly seed: number;
+  identity: Identity;
+  /** Segments that hold the log, by number, without the spare. */
+  readonly segments: Map<number, Segment> = new Map<number, Segment>();
+  private readonly zeros = new Uint8Array(zeroBlockBytes);
+
+  constructor(disk: Disk, directory: string, segmentBytes: number, identity: Identity) {
+    this.disk = disk;
+    this.directory = directory;
+    this.segmentBytes = segmentBytes;
+    this.identity = identity;
+    this.seed = directorySeed(identity.incarnation);
+  }
+
+  path(number: number): string {
+    return `${this.directory}/${segmentName(number)}`;
+  }
+
+  get(number: number): Segment {
+    const segment = this.segments.get(number);
+    assert(segment !== undefined, "a segment in use is open");
+    return segment;
+  }
+
+  get lastNumber(): number {
+    let last = -1;
+    for (const number of this.segments.keys()) if (number > last) last = number;
+    return last;
+  }
+
+  *open(number: number): Task<Segment> {
+    const file = yield* wait<DiskFile>((done) => this.disk.open(this.path(number), "existing", done));
+    const size = yield* wait<number>((done) => file.size(done));
+    return { number, file, size };
+  }
+
+  /** Makes a segment of zeros, durable with its name. On an error the file may be there in part. */
+  *create(number: number): Task<Segment> {
+    const file = yield* wait<DiskFile>((done) => this.disk.open(this.path(number), "new", done));
+    try {
+      yield* this.zero(file, 0, this.segmentBytes);
+      yield* wait<void>((done) => file.sync(done));
+      yield* this.syncDirectory();
+    } catch (error) {
+      yield* wait<void>((done) => file.close(done));
+      throw error;
+    }
+    return { number, file, size: this.segmentBytes };
+  }
+
+  *zero(file: DiskFile, from: number, to: number): Task<void> {
+    for (let at = from; at < to; at += zeroPieceBytes) {
+      const end = Math.min(to, at + zeroPieceBytes);
+      const parts: Uint8Array[] = [];
+      for (let n = at; n < end; n += zeroBlockBytes) {
+        parts.push(this.zeros.subarray(0, Math.min(zeroBlockBytes, end - n)));
+      }
+      yield* wait<void>((done) => file.write(at, parts, done));
+    }
+  }
+
+  /** Closes and removes a segment; durable after the next `syncDirectory`. */
+  *remove(segment: Segment): Task<void> {
+    this.segments.delete(segment.number);
+    yield* wait<void>((done) => segment.file.close(done));
+    yield* wait<void>((done) => this.disk.remove(this.path(segment.number), done));
+  }
+
+  syncDirectory(): Task<void> {
+    return wait<void>((done) => this.disk.syncDirectory(this.directory, done));
+  }
+
+  header(number: number, generation: number, previous: LogEnd, syncedPosition: number): Uint8Array {
+    const { cluster, group, node, incarnation, voters } = this.identity;
+    return encodeSegmentHeader(
+      { number, generation, previous, syncedPosition, cluster, group, node, incarnation, voters },
+      this.seed,
+    );
+  }
+
+  *close(): Task<void> {
+    for (const segment of this.segments.values()) yield* wait<void>((done) => segment.file.close(done));
+    this.segments.clear();
+  }
+}

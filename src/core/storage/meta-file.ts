@@ -1,0 +1,156 @@
+import { LogError } from "../base/errors.ts";
+import type { Done, Task } from "../base/task.ts";
+import { runTask, wait } from "../base/task.ts";
+import type { Disk, DiskFile } from "../io/disk.ts";
+import { replaceFile } from "./identity.ts";
+import type { Cut, Meta, MetaRecord } from "./meta.ts";
+import { decodeSlot, emptyMeta, encodeSlot, noCut, slotBytes } from "./meta.ts";
+
+export const metaName = "meta";
+const temporaryName = "meta.tmp";
+
+/**
+ * The two slots. A record goes to the slot that does not hold the newest one; once it is durable (and told so), the
+ * other slot gets a copy, so that later rot in either slot takes nothing back.
+ */
+export class MetaFile {
+  private readonly file: DiskFile;
+  private readonly directory: number;
+  private readonly failed: (error: Error, operation: string) => void;
+  /** Durable; in slot `newestSlot` at least. */
+  private newest: MetaRecord;
+  private newestSlot: number;
+  private mirrored = true;
+  private meta: Meta;
+  private cut: Cut;
+  private waiting: Done<void>[] = [];
+  private writing = false;
+  /** After a failed write or sync nothing is written again. */
+  private fault: Error | undefined;
+  private idle: (() => void)[] = [];
+
+  constructor(
+    file: DiskFile,
+    directory: number,
+    newest: MetaRecord,
+    newestSlot: number,
+    failed: (error: Error, operation: string) => void,
+  ) {
+    this.file = file;
+    this.directory = directory;
+    this.newest = newest;
+    this.newestSlot = newestSlot;
+    this.meta = newest.meta;
+    this.cut = newest.cut;
+    this.failed = failed;
+  }
+
+  /** The last record that is durable. */
+  get record(): MetaRecord {
+    return this.newest;
+  }
+
+  /** Calls that wait share the next write; each `done` is called, in order, once its record is durable, or with the fault. */
+  save(meta: Meta, done: Done<void>): void {
+    this.meta = meta;
+    this.waiting.push(done);
+    this.next();
+  }
+
+  saveCut(cut: Cut, done: Done<void>): void {
+    this.cut = cut;
+    this.waiting.push(done);
+    this.next();
+  }
+
+  whenIdle(done: () => void): void {
+    this.idle.push(done);
+    this.next();
+  }
+
+  close(): Task<void> {
+    return wait<void>((done) => this.file.close(done));
+  }
+
+  private next(): void {
+    if (this.writing) return;
+    const save = this.waiting.length > 0;
+    if (this.fault !== undefined) for (const done of this.waiting.splice(0)) done(this.fault, undefined);
+    if (this.fault !== undefined || (!save && this.mirrored)) {
+      const idle = this.idle;
+      this.idle = [];
+      for (const done of idle) done();
+      return;
+    }
+    this.writing = true;
+    runTask(save ? this.writeNext() : this.mirror(), (error) => {
+      this.writing = false;
+      if (error !== undefined) {
+        this.fault = error;
+        this.failed(error, "write meta");
+      }
+      this.next();
+    });
+  }
+
+  private *writeNext(): Task<void> {
+    const told = this.waiting.length;
+    const record = { sequence: this.newest.sequence + 1, meta: this.meta, cut: this.cut };
+    const slot = 1 - this.newestSlot;
+    yield* this.write(slot, record);
+    this.newest = record;
+    this.newestSlot = slot;
+    this.mirrored = false;
+    for (const done of this.waiting.splice(0, told)) done(undefined, undefined);
+  }
+
+  private *mirror(): Task<void> {
+    yield* this.write(1 - this.newestSlot, this.newest);
+    this.mirrored = true;
+  }
+
+  private *write(slot: number, record: MetaRecord): Task<void> {
+    const bytes = encodeSlot(record, this.directory, slot);
+    yield* wait<void>((done) => this.file.write(slot * slotBytes, [bytes], done));
+    yield* wait<void>((done) => this.file.sync(done));
+  }
+}
+
+/** Makes the file with two equal slots. */
+export function* createMeta(disk: Disk, path: string, directory: number): Task<void> {
+  const record: MetaRecord = { sequence: 1, meta: emptyMeta, cut: noCut };
+  const bytes = new Uint8Array(2 * slotBytes);
+  bytes.set(encodeSlot(record, directory, 0));
+  bytes.set(encodeSlot(record, directory, 1), slotBytes);
+  yield* replaceFile(disk, path, metaName, temporaryName, bytes);
+}
+
+/**
+ * Opens the file and makes both slots equal and durable: what a killed process wrote may so far stand in the page cache only.
+ * @throws LogError damaged when no slot is valid: a node that forgot its vote must not go on.
+ */
+export function* openMeta(
+  disk: Disk,
+  path: string,
+  directory: number,
+  failed: (error: Error, operation: string) => void,
+): Task<MetaFile> {
+  const file = yield* wait<DiskFile>((done) => disk.open(`${path}/${metaName}`, "existing", done));
+  const bytes = yield* wait<Uint8Array>((done) => file.read(0, 2 * slotBytes, done));
+  const slots = [0, 1].map((slot) => {
+    return decodeSlot(bytes.subarray(slot * slotBytes, (slot + 1) * slotBytes), directory, slot);
+  });
+  const [first, second] = slots;
+  const slot = second !== undefined && second.sequence > (first?.sequence ?? -1) ? 1 : 0;
+  const newest = slots[slot];
+  if (newest === undefined) {
+    yield* wait<void>((done) => file.close(done));
+    throw new LogError("damaged", `${path}/${metaName}: both slots of term and vote are damaged`, { retry: "never" });
+  }
+  if (slots[1 - slot]?.sequence !== newest.sequence) {
+    const copy = encodeSlot(newest, directory, 1 - slot);
+    yield* wait<void>((done) => file.write((1 - slot) * slotBytes, [copy], done));
+  }
+  yield* wait<void>((done) => file.sync(done));
+  return new MetaFile(file, directory, newest, slot, failed);
+}

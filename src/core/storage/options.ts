@@ -1,0 +1,40 @@
+import { assert } from "../base/assert.ts";
+import type { GroupId, NodeId } from "../base/brand.ts";
+import { segmentHeaderBytes } from "./format.ts";
+
+export interface StoreOptions {
+  /** Relative to the node's root, e.g. "g0". */
+  readonly directory: string;
+  /** 32 hex digits; checked against the directory's when both are known. */
+  readonly cluster?: string;
+  readonly group: GroupId;
+  readonly node: NodeId;
+  /** A multiple of 4 KiB, at least 8 KiB. A larger frame gets a segment of its own. */
+  readonly segmentBytes: number;
+  /** The last preallocated bytes, kept for what must still be written on a full disk. */
+  readonly reserveBytes: number;
+  /** Record bytes of one write; a larger entry is written alone. */
+  readonly batchBytesMax: number;
+  /** Bytes of one read, unless a record is larger. */
+  readonly readBytesMax: number;
+  /** Distance of the places that the in-memory index remembers. */
+  readonly indexIntervalBytes: number;
+}
+
+export const defaultStoreLimits = {
+  segmentBytes: 64 * 1_024 * 1_024,
+  reserveBytes: 16 * 1_024 * 1_024,
+  batchBytesMax: 1_024 * 1_024,
+  readBytesMax: 1_024 * 1_024,
+  indexIntervalBytes: 65_536,
+} as const;
+
+export function checkStoreOptions(options: StoreOptions): void {
+  const { segmentBytes, reserveBytes, batchBytesMax, readBytesMax, indexIntervalBytes } = options;
+  assert(
+    segmentBytes % segmentHeaderBytes === 0 && segmentBytes >= 2 * segmentHeaderBytes && segmentBytes <= 2 ** 31,
+    "segmentBytes is a multiple of 4096 from 8192 to 2^31",
+  );
+  assert(reserveBytes >= 0 && reserveBytes < 2 * segmentBytes, "the reserve fits into two segments");
+  assert(batchBytesMax >= 1 && readBytesMax >= 512 && indexIntervalBytes >= 1, "store limits are positive");
+}

@@ -1,0 +1,161 @@
+import type { CloseReason, Connection, ConnectionEvents } from "../core/io/network.ts";
+import { frameBytesMax } from "../core/io/network.ts";
+import type { Turns } from "./turn.ts";
+
+/** One side of a gRPC stream of frame batches. */
+export interface Duplex {
+  /** @returns false when the stream wants no more before `drain`; `done` once the bytes went to the host. */
+  write(frames: readonly Uint8Array[], done: () => void): boolean;
+  /** Ends this side in order. */
+  end(): void;
+  /** Breaks the stream. */
+  cancel(): void;
+}
+
+/** What a connection may hold that the network has not taken. */
+export interface BufferLimits {
+  readonly bufferBytesMax: number;
+  readonly bufferFramesMax: number;
+}
+
+/** Frame bytes in one gRPC message; a larger frame travels alone. */
+const messageBytesMax = 1_024 * 1_024;
+
+/**
+ * A connection over a gRPC stream. Frames queued in one turn leave in one message; while the stream is writing, the
+ * next ones gather, so load makes messages larger instead of more.
+ */
+export class FrameStream implements Connection {
+  private readonly limits: BufferLimits;
+  private readonly turns: Turns;
+  private duplex: Duplex | undefined;
+  private events: ConnectionEvents | undefined;
+  private queue: Uint8Array[] = [];
+  private queued = 0;
+  private writing = false;
+  private refused = false;
+  private ready = false;
+  private scheduled = false;
+  private ended = false;
+
+  constructor(turns: Turns, limits: BufferLimits) {
+    this.turns = turns;
+    this.limits = limits;
+  }
+
+  attach(duplex: Duplex, events: ConnectionEvents): void {
+    this.duplex = duplex;
+    this.events = events;
+  }
+
+  /** The other side answered; what was queued meanwhile leaves. */
+  start(): void {
+    this.ready = true;
+    this.schedule();
+  }
+
+  send(frame: Uint8Array): boolean {
+    // What is sent on a connection that has ended is lost, as on one that ends a moment later.
+    if (this.ended) return true;
+    if (frame.length > frameBytesMax) {
+      process.nextTick(() => this.finish("protocol", true));
+      return true;
+    }
+    const { bufferBytesMax, bufferFramesMax } = this.limits;
+    const full = this.queued + frame.length > bufferBytesMax || this.queue.length >= bufferFramesMax;
+    // A frame larger than the whole buffer passes when it is alone, or it never would.
+    if (full && this.queue.length > 0) {
+      this.refused = true;
+      return false;
+    }
+    this.queue.push(frame);
+    this.queued += frame.length;
+    this.schedule();
+    return true;
+  }
+
+  queuedBytes(): number {
+    return this.queued;
+  }
+
+  close(): void {
+    if (this.ended) return;
+    this.ended = true;
+    if (!this.ready) {
+      this.duplex?.cancel();
+      return;
+    }
+    // What was sent before leaves before the end.
+    while (this.queue.length > 0) this.writeBatch(() => undefined);
+    this.duplex?.end();
+  }
+
+  get isEnded(): boolean {
+    return this.ended;
+  }
+
+  opened(): void {
+    if (this.ended) return;
+    this.start();
+    this.turns.enter();
+    this.events?.opened();
+  }
+
+  receive(frames: readonly Uint8Array[]): void {
+    for (const frame of frames) {
+      if (this.ended) return;
+      this.turns.enter();
+      this.events?.frame(frame);
+    }
+  }
+
+  /** The last event, once. */
+  finish(reason: CloseReason, cancel = false): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.queue = [];
+    this.queued = 0;
+    if (cancel) this.duplex?.cancel();
+    this.turns.enter();
+    this.events?.closed(reason);
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.writing || !this.ready || this.queue.length === 0) return;
+    this.scheduled = true;
+    process.nextTick(() => {
+      this.scheduled = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    if (this.writing || this.ended || this.queue.length === 0) return;
+    this.writing = true;
+    this.writeBatch(() => {
+      this.writing = false;
+      if (this.ended) return;
+      this.flush();
+      if (!this.refused) return;
+      this.refused = false;
+      this.turns.enter();
+      this.events?.drained();
+    });
+  }
+
+  /** One message at a time is with gRPC: its callback comes when the bytes left, which is stricter than `write()`'s answer. */
+  private writeBatch(done: () => void): void {
+    let count = 0;
+    let bytes = 0;
+    while (count < this.queue.length) {
+      const frame = this.queue[count] as Uint8Array;
+      if (count > 0 && bytes + frame.length > messageBytesMax) break;
+      bytes += frame.length;
+      count += 1;
+    }
+    const batch = count === this.queue.length ? this.queue : this.queue.slice(0, count);
+    this.queue = count === this.queue.length ? [] : this.queue.slice(count);
+    this.queued -= bytes;
+    this.duplex?.write(batch, done);
+  }
+}

@@ -1,0 +1,40 @@
+import type { ChannelOptions } from "@grpc/grpc-js";
+import { frameBytesMax } from "../core/io/network.ts";
+import { messageOverheadBytes } from "./frame-codec.ts";
+
+/** HTTP/2 flow-control window, both ways. The stock 64 KiB would cap a stream at 64 KiB a round trip. */
+export const windowBytes: number = 8 * 1_024 * 1_024;
+
+/** Whole gRPC message; one batch never exceeds the larger of a frame and a batch. */
+const messageBytesMax = frameBytesMax + messageOverheadBytes;
+
+const common: ChannelOptions = {
+  "grpc.max_receive_message_length": messageBytesMax,
+  "grpc.max_send_message_length": messageBytesMax,
+  "grpc.keepalive_time_ms": 5_000,
+  "grpc.keepalive_timeout_ms": 3_000,
+  "grpc.keepalive_permit_without_calls": 1,
+  "grpc.enable_channelz": 0,
+};
+
+export const clientOptions: ChannelOptions = {
+  ...common,
+  // Each connection its own TCP connection: channels of equal options would share one.
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1_000,
+  // A frame is sent once; retries belong to the layers that know what may be sent twice.
+  "grpc.enable_retries": 0,
+  // The retry buffer would take writes that the network has not, and hide that it is full.
+  "grpc.per_rpc_retry_buffer_size": 0,
+  "grpc.enable_http_proxy": 0,
+  "grpc.service_config_disable_resolution": 1,
+  "grpc-node.flow_control_window": windowBytes,
+};
+
+export const serverOptions: ChannelOptions = {
+  ...common,
+  "grpc.max_concurrent_streams": 1_024,
+  "grpc.max_connection_idle_ms": 60_000,
+  "grpc-node.max_session_memory": 128,
+};

@@ -1,0 +1,226 @@
+import type {
+  handleBidiStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServiceError,
+  sendUnaryData,
+} from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
+import type { FaultCode } from "../core/base/errors.ts";
+import { LogError } from "../core/base/errors.ts";
+import type { Done } from "../core/base/task.ts";
+import { second } from "../core/base/units.ts";
+import type { Group } from "../core/node/group.ts";
+import type { Node } from "../core/node/node.ts";
+import type { Turns } from "./turn.ts";
+
+interface GroupRequest {
+  readonly group: string;
+}
+
+interface AppendRequest extends GroupRequest {
+  readonly data: Buffer;
+}
+
+interface AppendBatch extends GroupRequest {
+  readonly data: readonly Buffer[];
+}
+
+interface GetRequest extends GroupRequest {
+  readonly index: number;
+}
+
+interface TailRequest extends GroupRequest {
+  readonly from: number;
+  readonly follow: boolean;
+}
+
+/** Batches of one append stream that may wait for their answer; then the stream is read no further. */
+const streamBatchesMax = 64;
+const tailEntriesMax = 1_024;
+const tailBytesMax = 1_024 * 1_024;
+const tailWait = 5 * second;
+
+const grpcCodes: { readonly [code in FaultCode]?: status } = {
+  "entry-too-large": status.INVALID_ARGUMENT,
+  "batch-too-large": status.INVALID_ARGUMENT,
+  "malformed-frame": status.INVALID_ARGUMENT,
+  "index-out-of-range": status.OUT_OF_RANGE,
+  "internal-entry": status.OUT_OF_RANGE,
+  "unknown-group": status.NOT_FOUND,
+  "unknown-node": status.NOT_FOUND,
+  "pending-full": status.RESOURCE_EXHAUSTED,
+  "sessions-full": status.RESOURCE_EXHAUSTED,
+  "disk-full": status.RESOURCE_EXHAUSTED,
+  "not-leader": status.FAILED_PRECONDITION,
+  "outcome-unknown": status.UNKNOWN,
+  timeout: status.DEADLINE_EXCEEDED,
+  cancelled: status.CANCELLED,
+};
+
+/**
+ * The plain methods of the service `Log`, for people and other languages. Faults come as a gRPC status with the
+ * trailers `quorumlog-code`, `quorumlog-retry` and, where the node knows it, `quorumlog-leader`.
+ */
+export class LogService {
+  private readonly node: () => Node;
+  private readonly turns: Turns;
+
+  /** @param node asked at each call: the service exists before its node does. */
+  constructor(node: () => Node, turns: Turns) {
+    this.node = node;
+    this.turns = turns;
+  }
+
+  readonly handlers = {
+    Append: this.unary<AppendRequest>((group, { data }, done) => {
+      group.append(
+        batchOf([data]),
+        answer(done, ({ indexes, term }) => ({ index: indexes[0], term })),
+      );
+    }),
+    Get: this.unary<GetRequest>((group, { index }, done) => {
+      group.get(
+        index,
+        answer(done, (entry) => ({ index: entry.index, term: entry.term, data: entry.body })),
+      );
+    }),
+    ReadIndex: this.unary<GroupRequest>((group, _request, done) => {
+      group.readIndex(answer(done, (index) => ({ index })));
+    }),
+    Status: this.unary<GroupRequest>((group, _request, done) => done(undefined, group.status())),
+    AppendStream: this.appendStream(),
+    Tail: this.tail(),
+  };
+
+  /** @throws LogError unknown-group. */
+  private groupOf(name: string): Group {
+    const groups = [...this.node().groups.values()];
+    const found =
+      name === "" && groups.length === 1 ? groups[0] : groups.find((group) => group.group === name);
+    if (found === undefined)
+      throw new LogError("unknown-group", `this node has no group ${JSON.stringify(name)}`);
+    return found;
+  }
+
+  private unary<Request extends GroupRequest>(
+    serve: (group: Group, request: Request, done: Done<object>) => void,
+  ): handleUnaryCall<Request, object> {
+    return (call, callback: sendUnaryData<object>) => {
+      this.turns.enter();
+      const done: Done<object> = (error, value) => {
+        if (error === undefined) callback(null, value);
+        else callback(this.statusOf(error, call.request.group));
+      };
+      try {
+        serve(this.groupOf(call.request.group), call.request, done);
+      } catch (error) {
+        done(error as Error, {});
+      }
+    };
+  }
+
+  private appendStream(): handleBidiStreamingCall<AppendBatch, object> {
+    return (call) => {
+      const answers: { value: object | undefined }[] = [];
+      let ended = false;
+      let broken = false;
+      const fail = (error: Error, group: string): void => {
+        if (broken) return;
+        broken = true;
+        call.emit("error", this.statusOf(error, group));
+      };
+      // Answers leave in the order of the batches, whichever is committed first.
+      const flush = (): void => {
+        for (let first = answers[0]; !broken && first?.value !== undefined; first = answers[0]) {
+          answers.shift();
+          call.write(first.value);
+        }
+        if (answers.length < streamBatchesMax) call.resume();
+        if (ended && answers.length === 0 && !broken) call.end();
+      };
+      call.on("data", ({ group, data }: AppendBatch) => {
+        this.turns.enter();
+        const waiting: { value: object | undefined } = { value: undefined };
+        answers.push(waiting);
+        if (answers.length >= streamBatchesMax) call.pause();
+        try {
+          this.groupOf(group).append(batchOf(data), (error, appended) => {
+            if (error !== undefined) return fail(error, group);
+            waiting.value = { term: appended.term, indexes: appended.indexes };
+            flush();
+          });
+        } catch (error) {
+          fail(error as Error, group);
+        }
+      });
+      call.on("end", () => {
+        ended = true;
+        flush();
+      });
+      call.on("cancelled", () => {
+        broken = true;
+      });
+    };
+  }
+
+  private tail(): handleServerStreamingCall<TailRequest, object> {
+    return (call) => {
+      const { group: name, follow } = call.request;
+      let over = false;
+      call.on("cancelled", () => {
+        over = true;
+      });
+      const fail = (error: Error): void => {
+        if (!over) call.emit("error", this.statusOf(error, name));
+        over = true;
+      };
+      const next = (group: Group, from: number): void => {
+        if (over) return;
+        const wait = follow ? tailWait : 0;
+        const request = { from, entriesMax: tailEntriesMax, bytesMax: tailBytesMax, wait };
+        group.tail(request, (error, tail) => {
+          if (over) return;
+          if (error !== undefined) return fail(error);
+          const entries = tail.entries.map(({ index, term, body }) => ({ index, term, data: body }));
+          const room = entries.length === 0 || call.write({ entries, next: tail.next });
+          if (!follow && tail.next > tail.commitIndex) return void call.end();
+          // A reader that is slow is not read ahead for.
+          if (room) setImmediate(next, group, tail.next);
+          else call.once("drain", () => next(group, tail.next));
+        });
+      };
+      this.turns.enter();
+      try {
+        next(this.groupOf(name), call.request.from);
+      } catch (error) {
+        fail(error as Error);
+      }
+    };
+  }
+
+  private statusOf(error: Error, groupName: string): Partial<ServiceError> & { code: status } {
+    const fault = error instanceof LogError ? error : new LogError("disk-error", error.message);
+    const metadata = new Metadata();
+    metadata.set("quorumlog-code", fault.code);
+    metadata.set("quorumlog-retry", fault.retry);
+    const group = [...this.node().groups.values()].find((one) => groupName === "" || one.group === groupName);
+    if (group !== undefined && group.leader !== "") {
+      metadata.set("quorumlog-leader", `${group.leader}-${group.addressOf(group.leader)}`);
+    }
+    return { code: grpcCodes[fault.code] ?? status.UNAVAILABLE, details: fault.message, metadata };
+  }
+}
+
+/** Outside any session. Plain Uint8Arrays: core relies on `slice` copying, a Buffer's does not. */
+function batchOf(data: readonly Buffer[]) {
+  const bodies = data.map((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+  return { session: 0, firstSequence: 0, bodies };
+}
+
+function answer<T>(done: Done<object>, make: (value: T) => object): Done<T> {
+  return (error, value) => {
+    if (error !== undefined) done(error, {});
+    else done(undefined, make(value));
+  };
+}

@@ -1,0 +1,114 @@
+import type { Logger } from "pino";
+import { destination, pino } from "pino";
+import type { Trace, TraceEvent } from "../core/io/trace.ts";
+
+type Level = "debug" | "info" | "warn" | "error";
+
+/** One kind of refusal is logged this often at most; those between are counted. */
+const refusalSilenceMs = 1_000;
+/** Kinds of refusal remembered at one time. */
+const refusalKindsMax = 1_024;
+
+/**
+ * Lines of JSON on a file descriptor or in a file, written at once, so that a crash leaves none behind.
+ * @param to 2 for standard error, or a path.
+ */
+export function makeLogger(level: string, to: number | string): Logger {
+  const base = { pid: process.pid };
+  const stream = destination({ dest: to, sync: true, append: true, mkdir: true });
+  // Whoever read the log may be gone before the node is; a node does not die of that.
+  stream.on("error", () => undefined);
+  return pino({ level, base, timestamp: () => `,"time":"${new Date().toISOString()}"` }, stream);
+}
+
+/** The node's log, made from the trace: what changes or fails. Entries and what belongs to them leave no line. */
+export class TraceLog implements Trace {
+  readonly detailed = false;
+  private readonly logger: Logger;
+  private readonly refusals = new Map<string, { since: number; more: number }>();
+
+  constructor(logger: Logger) {
+    this.logger = logger;
+  }
+
+  emit(event: TraceEvent): void {
+    const said = sentence(event);
+    if (said === undefined) return;
+    const [level, message] = said;
+    if (event.kind !== "refuse") {
+      this.logger[level](event, message);
+      return;
+    }
+    const more = this.silenced(`${event.group} ${event.code} ${event.peer}`);
+    if (more !== undefined) this.logger[level](more === 0 ? event : { ...event, more }, message);
+  }
+
+  /** @returns undefined when the line is left out, else how many were left out before it. */
+  private silenced(kind: string): number | undefined {
+    const now = performance.now();
+    const before = this.refusals.get(kind);
+    if (before !== undefined && now - before.since < refusalSilenceMs) {
+      before.more += 1;
+      return undefined;
+    }
+    if (this.refusals.size >= refusalKindsMax) this.refusals.clear();
+    this.refusals.set(kind, { since: now, more: 0 });
+    return before?.more ?? 0;
+  }
+}
+
+/** Level and text of an event's line; undefined for one that leaves none. */
+function sentence(event: TraceEvent): readonly [Level, string] | undefined {
+  switch (event.kind) {
+    case "recovered":
+      return ["info", `recovered the log up to ${event.lastIndex} in term ${event.term}`];
+    case "role":
+      return ["info", roleSentence(event)];
+    case "vote":
+      return ["info", `votes for ${event.candidate} in term ${event.term}`];
+    case "refuse":
+      return ["warn", `refused ${event.peer === "" ? "a client" : event.peer}: ${event.code}`];
+    case "transfer":
+      return [
+        event.change === "failed" ? "warn" : "info",
+        `transfer of leadership to ${event.to}: ${event.change}`,
+      ];
+    case "damage":
+      return [
+        event.change === "mended" ? "info" : "error",
+        `records ${event.from} to ${event.to}: ${event.change}`,
+      ];
+    case "standing":
+      return [event.standing === "member" ? "info" : "error", `is now ${event.standing}: ${event.reason}`];
+    case "disk":
+      return ["error", `disk: ${event.operation} failed with ${event.code}`];
+    case "peer":
+      return [
+        event.change === "connected" ? "info" : "warn",
+        `peer ${event.peer} ${event.change}: ${event.reason}`,
+      ];
+    case "truncate":
+      return ["warn", `uncommitted entries from ${event.from} on were cut for the leader's`];
+    case "session":
+      return ["debug", `session ${event.session} ${event.change}`];
+    case "fault":
+      return ["warn", `${event.fault}: ${event.detail}`];
+    default:
+      return undefined;
+  }
+}
+
+function roleSentence(event: Extract<TraceEvent, { kind: "role" }>): string {
+  const led = event.leader === "" || event.role === "leader" ? "" : ` of ${event.leader}`;
+  return `${event.role}${led} in term ${event.term}: ${event.reason}`;
+}
+
+/** One trace for several listeners. */
+export function fanOut(traces: readonly Trace[]): Trace {
+  return {
+    detailed: traces.some((trace) => trace.detailed),
+    emit: (event) => {
+      for (const trace of traces) trace.emit(event);
+    },
+  };
+}

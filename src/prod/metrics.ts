@@ -1,0 +1,361 @@
+import type { IntervalHistogram } from "node:perf_hooks";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { Counter, Gauge, Registry } from "prom-client";
+import type { Trace, TraceEvent } from "../core/io/trace.ts";
+import { DurationHistogram, LabelledCounts } from "./counters.ts";
+import type { DiskMeter } from "./disk-file.ts";
+
+/** What a group tells when it is asked, for gauges. Indexes are -1 while there is nothing. */
+export interface GroupGauges {
+  readonly group: string;
+  readonly role: string;
+  readonly standing: string;
+  readonly term: number;
+  readonly leader: string;
+  readonly commitIndex: number;
+  readonly lastIndex: number;
+  readonly appliedIndex: number;
+  readonly pendingAppends: number;
+  readonly sessions: number;
+}
+
+/** Plain counters of the files. */
+class DiskCounts implements DiskMeter {
+  readonly syncSeconds = new DurationHistogram();
+  bytesWritten = 0;
+  bytesRead = 0;
+
+  synced(seconds: number): void {
+    this.syncSeconds.observe(seconds);
+  }
+
+  wrote(bytes: number): void {
+    this.bytesWritten += bytes;
+  }
+
+  read(bytes: number): void {
+    this.bytesRead += bytes;
+  }
+}
+
+/** Plain counters of one group, raised by its trace. */
+class GroupCounts {
+  readonly roleChanges = new LabelledCounts();
+  readonly refusals = new LabelledCounts();
+  readonly diskFaults = new LabelledCounts();
+  readonly damage = new LabelledCounts();
+  readonly peers = new LabelledCounts();
+  readonly transfers = new LabelledCounts();
+  readonly sessions = new LabelledCounts();
+  votes = 0;
+  appendedEntries = 0;
+  appendedBytes = 0;
+  syncs = 0;
+  appliedEntries = 0;
+  truncations = 0;
+  duplicates = 0;
+  reads = 0;
+  tornBytes = 0;
+}
+
+type Labels = { readonly [label: string]: string };
+type Collect = (add: (value: number, labels?: Labels) => void) => void;
+
+/**
+ * The node's metrics: counters are plain fields raised by the trace, gauges are read when somebody asks, and the
+ * library only renders them. `docs/METRICS.md` says what each means.
+ */
+export class Metrics implements Trace {
+  readonly detailed = true;
+  readonly registry: Registry = new Registry();
+  readonly disk: DiskCounts = new DiskCounts();
+  /** Connections that the port turned away before they spoke gRPC, by reason. */
+  readonly turnedAway = new LabelledCounts();
+  private readonly groups = new Map<string, GroupCounts>();
+  private readonly gauges: () => readonly GroupGauges[];
+  private readonly loop: IntervalHistogram = monitorEventLoopDelay({ resolution: 20 });
+
+  constructor(version: string, gauges: () => readonly GroupGauges[]) {
+    this.gauges = gauges;
+    this.loop.enable();
+    this.defineGroupGauges();
+    this.defineCounters();
+    this.defineProcess(version);
+  }
+
+  close(): void {
+    this.loop.disable();
+  }
+
+  emit(event: TraceEvent): void {
+    if (event.kind === "fault") return;
+    const counts = this.countsOf(event.group);
+    switch (event.kind) {
+      case "role":
+        counts.roleChanges.add(event.role);
+        break;
+      case "append":
+        counts.appendedEntries += event.entries.length;
+        for (const entry of event.entries) counts.appendedBytes += entry.size;
+        break;
+      case "apply":
+        counts.appliedEntries += event.entries.length;
+        break;
+      case "sync":
+        counts.syncs += 1;
+        break;
+      default:
+        countRare(counts, event);
+    }
+  }
+
+  private countsOf(group: string): GroupCounts {
+    let counts = this.groups.get(group);
+    if (counts === undefined) {
+      counts = new GroupCounts();
+      this.groups.set(group, counts);
+    }
+    return counts;
+  }
+
+  private defineGroupGauges(): void {
+    const gauge = (name: string, help: string, read: (group: GroupGauges) => number): void =>
+      this.gauge(name, help, ["group"], (add) => {
+        for (const group of this.gauges()) add(read(group), { group: group.group });
+      });
+    this.gauge(
+      "quorumlog_role",
+      "1 for the role that the node has in the group",
+      ["group", "role"],
+      (add) => {
+        for (const { group, role } of this.gauges()) add(1, { group, role });
+      },
+    );
+    this.gauge("quorumlog_standing", "1 for how far the node may take part", ["group", "standing"], (add) => {
+      for (const { group, standing } of this.gauges()) add(1, { group, standing });
+    });
+    gauge("quorumlog_has_leader", "1 while the node knows who leads", ({ leader }) =>
+      leader === "" ? 0 : 1,
+    );
+    gauge("quorumlog_term", "Raft term", ({ term }) => term);
+    gauge(
+      "quorumlog_last_index",
+      "Index of the last entry of the log; -1 when empty",
+      ({ lastIndex }) => lastIndex,
+    );
+    gauge(
+      "quorumlog_commit_index",
+      "Index up to which entries are known to be committed",
+      (group) => group.commitIndex,
+    );
+    gauge(
+      "quorumlog_applied_index",
+      "Index up to which entries reached the state machine",
+      (group) => group.appliedIndex,
+    );
+    gauge(
+      "quorumlog_pending_appends",
+      "Appends accepted from clients and not yet answered",
+      (group) => group.pendingAppends,
+    );
+    gauge("quorumlog_sessions", "Open client sessions", ({ sessions }) => sessions);
+  }
+
+  private defineCounters(): void {
+    const plain = (name: string, help: string, read: (counts: GroupCounts) => number): void =>
+      this.counter(name, help, ["group"], (add) => {
+        for (const [group, counts] of this.groups) add(read(counts), { group });
+      });
+    const labelled = (
+      name: string,
+      help: string,
+      label: string,
+      read: (counts: GroupCounts) => LabelledCounts,
+    ): void =>
+      this.counter(name, help, ["group", label], (add) => {
+        for (const [group, counts] of this.groups)
+          for (const [value, count] of read(counts).entries()) add(count, { group, [label]: value });
+      });
+    labelled(
+      "quorumlog_role_changes_total",
+      "Changes of the node's role, by the new one",
+      "role",
+      (c) => c.roleChanges,
+    );
+    plain("quorumlog_votes_total", "Votes granted, the node's own included", (c) => c.votes);
+    plain("quorumlog_appended_entries_total", "Entries added to the node's log", (c) => c.appendedEntries);
+    plain("quorumlog_appended_bytes_total", "Record bytes added to the node's log", (c) => c.appendedBytes);
+    plain("quorumlog_syncs_total", "Times that entries of the log became durable", (c) => c.syncs);
+    plain("quorumlog_applied_entries_total", "Entries applied to the state machine", (c) => c.appliedEntries);
+    plain(
+      "quorumlog_truncations_total",
+      "Times that uncommitted entries were cut for a new leader's",
+      (c) => c.truncations,
+    );
+    plain(
+      "quorumlog_duplicates_total",
+      "Retried appends answered with their first index",
+      (c) => c.duplicates,
+    );
+    plain("quorumlog_reads_total", "Linearizable reads confirmed", (c) => c.reads);
+    plain("quorumlog_torn_bytes_total", "Bytes of torn tails cut at starts", (c) => c.tornBytes);
+    labelled(
+      "quorumlog_refusals_total",
+      "Calls of clients and peers refused, by code",
+      "code",
+      (c) => c.refusals,
+    );
+    labelled(
+      "quorumlog_disk_faults_total",
+      "Failed operations of the disk, by code",
+      "code",
+      (c) => c.diskFaults,
+    );
+    labelled(
+      "quorumlog_damaged_records_total",
+      "Records found damaged, mended or cut",
+      "change",
+      (c) => c.damage,
+    );
+    labelled(
+      "quorumlog_peer_changes_total",
+      "Peers connected, lost or turned away",
+      "change",
+      (c) => c.peers,
+    );
+    labelled("quorumlog_transfers_total", "Transfers of leadership, by step", "change", (c) => c.transfers);
+    labelled("quorumlog_session_changes_total", "Sessions opened and evicted", "change", (c) => c.sessions);
+    this.counter(
+      "quorumlog_connections_refused_total",
+      "Connections turned away before they spoke gRPC, by reason",
+      ["reason"],
+      (add) => {
+        for (const [reason, count] of this.turnedAway.entries()) add(count, { reason });
+      },
+    );
+    this.counter("quorumlog_disk_written_bytes_total", "Bytes written to files", [], (add) =>
+      add(this.disk.bytesWritten),
+    );
+    this.counter("quorumlog_disk_read_bytes_total", "Bytes read from files", [], (add) =>
+      add(this.disk.bytesRead),
+    );
+    this.histogram("quorumlog_disk_sync_seconds", "Time of one fdatasync", this.disk.syncSeconds);
+  }
+
+  private defineProcess(version: string): void {
+    this.gauge("quorumlog_build_info", "1, labelled with the version", ["version", "node_version"], (add) =>
+      add(1, { version, node_version: process.version }),
+    );
+    this.gauge("process_resident_memory_bytes", "Memory of the process", [], (add) =>
+      add(process.memoryUsage.rss()),
+    );
+    this.gauge("process_heap_used_bytes", "JavaScript heap in use", [], (add) =>
+      add(process.memoryUsage().heapUsed),
+    );
+    this.gauge("process_start_time_seconds", "When the process started, since the Unix epoch", [], (add) =>
+      add(Math.round(performance.timeOrigin) / 1_000),
+    );
+    this.counter("process_cpu_seconds_total", "Processor time, user and system", [], (add) => {
+      const { user, system } = process.cpuUsage();
+      add((user + system) / 1_000_000);
+    });
+    this.gauge(
+      "quorumlog_event_loop_delay_seconds",
+      "Event loop delay, 99th percentile since the last look",
+      [],
+      (add) => {
+        add(this.loop.percentile(99) / 1e9);
+        this.loop.reset();
+      },
+    );
+  }
+
+  private gauge(name: string, help: string, labelNames: string[], collect: Collect): void {
+    const registers = [this.registry];
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        collect((value, labels = {}) => this.set(labels, value));
+      },
+    });
+  }
+
+  private counter(name: string, help: string, labelNames: string[], collect: Collect): void {
+    const registers = [this.registry];
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        collect((value, labels = {}) => this.inc(labels, value));
+      },
+    });
+  }
+
+  /** The library's histogram takes observations one by one; ours has counted them already. */
+  private histogram(name: string, help: string, durations: DurationHistogram): void {
+    const get = async () => ({
+      name,
+      help,
+      type: "histogram",
+      aggregator: "sum",
+      values: [
+        ...durations
+          .cumulative()
+          .map(({ le, count }) => ({ labels: { le }, value: count, metricName: `${name}_bucket` })),
+        { labels: {}, value: durations.sum, metricName: `${name}_sum` },
+        { labels: {}, value: durations.count, metricName: `${name}_count` },
+      ],
+    });
+    type Registered = Parameters<Registry["registerMetric"]>[0];
+    this.registry.registerMetric({ name, get, reset: () => undefined } as unknown as Registered);
+  }
+}
+
+type RareEvent = Exclude<TraceEvent, { kind: "fault" }>;
+
+function countRare(counts: GroupCounts, event: RareEvent): void {
+  switch (event.kind) {
+    case "vote":
+      counts.votes += 1;
+      break;
+    case "truncate":
+      counts.truncations += 1;
+      break;
+    case "duplicate":
+      counts.duplicates += 1;
+      break;
+    case "read":
+      counts.reads += 1;
+      break;
+    case "recovered":
+      counts.tornBytes += event.tornBytes;
+      break;
+    case "refuse":
+      counts.refusals.add(event.code);
+      break;
+    case "disk":
+      counts.diskFaults.add(event.code);
+      break;
+    case "damage":
+      counts.damage.add(event.change, event.to - event.from + 1);
+      break;
+    case "peer":
+      counts.peers.add(event.change);
+      break;
+    case "transfer":
+      counts.transfers.add(event.change);
+      break;
+    case "session":
+      counts.sessions.add(event.change);
+      break;
+    default:
+      break;
+  }
+}

@@ -1,0 +1,173 @@
+import type { Logger } from "pino";
+import { LogError } from "../core/base/errors.ts";
+import { DiskFault } from "../core/io/disk.ts";
+import { Node } from "../core/node/node.ts";
+import { SystemClock } from "./clock.ts";
+import type { ServerConfig } from "./config.ts";
+import { FileDisk } from "./disk.ts";
+import { HttpServer } from "./http.ts";
+import { LogService } from "./log-service.ts";
+import { fanOut, makeLogger, TraceLog } from "./logging.ts";
+import { Metrics } from "./metrics.ts";
+import { GrpcNetwork } from "./network.ts";
+import { SeededRandom } from "./random.ts";
+import { Turns } from "./turn.ts";
+import { version } from "./version.ts";
+
+/** Exit codes of a server, as everywhere in the project. */
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 64,
+  unavailable: 69,
+  internal: 70,
+  temporary: 75,
+  configuration: 78,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+/** One node of this process, with everything around it. */
+export class QuorumServer {
+  readonly config: ServerConfig;
+  readonly node: Node;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  private readonly disk: FileDisk;
+  private readonly http: HttpServer;
+  private stopping = false;
+
+  constructor(config: ServerConfig, logger: Logger) {
+    this.config = config;
+    this.logger = logger.child({ node: config.node.self });
+    const turns = new Turns();
+    this.metrics = new Metrics(version, () => [...this.node.groups.values()].map((group) => group.status()));
+    this.disk = new FileDisk(config.dataDirectory, turns, this.metrics.disk);
+    const service = new LogService(() => this.node, turns);
+    this.node = new Node(config.node, {
+      clock: new SystemClock(turns),
+      disk: this.disk,
+      network: new GrpcNetwork({
+        turns,
+        logHandlers: service.handlers,
+        refused: (reason) => this.metrics.turnedAway.add(reason),
+        warn: (message) => this.logger.warn(message),
+      }),
+      random: new SeededRandom(),
+      trace: fanOut([this.metrics, new TraceLog(this.logger)]),
+    });
+    this.http = new HttpServer({
+      notReady: () => this.notReady(),
+      metrics: () => this.metrics.registry.metrics(),
+    });
+  }
+
+  /** @throws LogError: the directory or a port is in use, the directory is another's, the disk fails. */
+  async start(): Promise<void> {
+    const { config } = this;
+    for (const warning of config.warnings) this.logger.warn(warning);
+    await new Promise<void>((resolve, reject) => {
+      this.disk.makeDirectory("", (error) =>
+        error === undefined ? resolve() : reject(startFault(config, error)),
+      );
+    });
+    await this.http.listen({ host: config.httpHost, port: config.httpPort });
+    await new Promise<void>((resolve, reject) => {
+      this.node.start((error) => (error === undefined ? resolve() : reject(startFault(config, error))));
+    }).catch((error: Error) => {
+      this.close();
+      throw error;
+    });
+    const http = `http://${config.httpHost}:${config.httpPort}`;
+    this.logger.info({ listen: config.node.listen, http, data: config.dataDirectory, version }, "started");
+  }
+
+  /** Hands leadership over, closes the log and the ports. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await new Promise<void>((resolve) => this.node.stop(resolve));
+    this.close();
+    this.logger.info("stopped");
+  }
+
+  private close(): void {
+    this.http.close();
+    this.metrics.close();
+  }
+
+  private notReady(): readonly string[] {
+    if (this.stopping) return ["the node is stopping"];
+    const reasons: string[] = [];
+    for (const group of this.node.groups.values()) {
+      const { standing, reason, leader, waitingFor } = group.status();
+      const waits = waitingFor.length === 0 ? "" : `; not heard from ${waitingFor.join(", ")}`;
+      if (standing !== "member") reasons.push(`group ${group.group} is ${standing}: ${reason}${waits}`);
+      else if (leader === "") reasons.push(`group ${group.group} has no leader${waits}`);
+    }
+    return reasons;
+  }
+}
+
+/** What stopped a node from starting, as a fault with a code. */
+function startFault(config: ServerConfig, error: Error): LogError {
+  if (error instanceof LogError) return error;
+  const fault = error instanceof DiskFault ? error.code : "io";
+  if (fault === "locked") return new LogError("directory-in-use", error.message, { cause: error });
+  const message = `directory ${config.dataDirectory}: ${error.message}`;
+  return new LogError(fault === "full" ? "disk-full" : "disk-error", message, { cause: error });
+}
+
+export function exitCodeOf(error: LogError): number {
+  switch (error.code) {
+    case "bad-configuration":
+    case "wrong-directory":
+    case "wrong-cluster":
+    case "wrong-version":
+      return exitCodes.configuration;
+    case "directory-in-use":
+    case "unavailable":
+      return exitCodes.unavailable;
+    default:
+      return exitCodes.internal;
+  }
+}
+
+/**
+ * Runs one node until SIGTERM or SIGINT; the second signal ends it at once.
+ * @returns the exit code.
+ */
+export async function runServer(config: ServerConfig, logTo: number | string = 2): Promise<number> {
+  const logger = makeLogger(config.logLevel, logTo);
+  process.on("uncaughtException", (error) => {
+    logger.fatal({ err: error }, `stopped by a fault of its own: ${error.message}`);
+    process.exit(exitCodes.internal);
+  });
+  const signal = nextSignal();
+  const server = new QuorumServer(config, logger);
+  await server.start();
+  const name = await signal;
+  logger.info(`${name}: handing leadership over and stopping`);
+  const late = setTimeout(() => {
+    logger.error(`not stopped within ${config.stopTimeoutMs} ms: leaving`);
+    process.exit(exitCodes.failed);
+  }, config.stopTimeoutMs);
+  late.unref();
+  await server.stop();
+  clearTimeout(late);
+  return exitCodes.ok;
+}
+
+/** The first signal; from then on the next one ends the process. */
+function nextSignal(): Promise<NodeJS.Signals> {
+  const numbers = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const;
+  return new Promise((resolve) => {
+    let seen = false;
+    for (const name of ["SIGINT", "SIGTERM"] as const) {
+      process.on(name, () => {
+        if (seen) process.exit(numbers[name]);
+        seen = true;
+        resolve(name);
+      });
+    }
+  });
+}

@@ -1,0 +1,51 @@
+import { AppendOnce } from "./append-once.ts";
+import { AppliedLog } from "./applied-log.ts";
+import type { Checker, Report, Topology } from "./checker.ts";
+import { ClusterModel } from "./cluster-model.ts";
+import { CommittedDurable } from "./committed-durable.ts";
+import { CommittedImmutable } from "./committed-immutable.ts";
+import { Convergence } from "./convergence.ts";
+import { ElectionSafety } from "./election-safety.ts";
+import { LeaderAppendOnly } from "./leader-append-only.ts";
+import { LeaderCompleteness } from "./leader-completeness.ts";
+import { LinearizableLog } from "./linearizable-log.ts";
+import { Liveness } from "./liveness.ts";
+import { LogMatching } from "./log-matching.ts";
+import { Monotonic } from "./monotonic.ts";
+import { StateMachineSafety } from "./state-machine-safety.ts";
+import { TailIntegrity } from "./tail-integrity.ts";
+import { VoteDurability } from "./vote-durability.ts";
+
+/** All checkers of one run, in the order in which they must be handed each event: what judges nothing comes first. */
+export interface Checkers {
+  readonly all: readonly Checker[];
+  readonly model: ClusterModel;
+  readonly applied: AppliedLog;
+  /** The runner tells this one when the faults are over. */
+  readonly liveness: Liveness;
+}
+
+export function allCheckers(report: Report, topology: Topology): Checkers {
+  const model = new ClusterModel(topology);
+  const applied = new AppliedLog(topology);
+  const liveness = new Liveness(report, model, topology);
+  const all: readonly Checker[] = [
+    model,
+    applied,
+    new ElectionSafety(report, model),
+    new LeaderAppendOnly(report, model),
+    new LogMatching(report, model),
+    new LeaderCompleteness(report, model),
+    new StateMachineSafety(report, applied),
+    new CommittedImmutable(report, model, topology),
+    new CommittedDurable(report, model),
+    new VoteDurability(report, model),
+    new Monotonic(report, model),
+    new AppendOnce(report, applied),
+    new LinearizableLog(report, applied),
+    new TailIntegrity(report, applied),
+    new Convergence(report, model),
+    liveness,
+  ];
+  return { all, model, applied, liveness };
+}

@@ -1,0 +1,118 @@
+import type { GroupId } from "../../core/base/brand.ts";
+import type { LogError } from "../../core/base/errors.ts";
+import type { Micros } from "../../core/base/units.ts";
+import type {
+  AppendOperation,
+  GetOperation,
+  History,
+  Operation,
+  ReadIndexOperation,
+  TailOperation,
+} from "./history.ts";
+import { decodePayload } from "./payload.ts";
+
+/** An entry as a client reads it. */
+export interface ReadEntry {
+  readonly index: number;
+  readonly body: Uint8Array;
+}
+
+/** Writes one group's history while clients work on it. Times are of one clock for all clients. */
+export class Recorder implements History {
+  readonly group: GroupId;
+  readonly operations: Operation[] = [];
+  /** Entries acknowledged so far. */
+  acked = 0;
+  /** The highest index that any client was told of; -1 before the first. */
+  highestIndex = -1;
+  private tails = 0;
+
+  constructor(group: GroupId) {
+    this.group = group;
+  }
+
+  append(client: number, now: Micros, keys: readonly number[]): AppendOperation {
+    const operation: AppendOperation = { ...called(client, now), kind: "append", keys, indexes: [] };
+    this.operations.push(operation);
+    return operation;
+  }
+
+  appended(operation: AppendOperation, now: Micros, indexes: readonly number[]): void {
+    operation.outcome = "ok";
+    operation.returnedAt = now;
+    operation.indexes = indexes;
+    this.acked += operation.keys.length;
+    for (const index of indexes) this.heardOf(index);
+  }
+
+  get(client: number, now: Micros, index: number): GetOperation {
+    const operation: GetOperation = { ...called(client, now), kind: "get", index, key: undefined };
+    this.operations.push(operation);
+    return operation;
+  }
+
+  /** @param body undefined when the answer was that the log ends before the index. */
+  got(operation: GetOperation, now: Micros, body: Uint8Array | undefined): void {
+    operation.outcome = "ok";
+    operation.returnedAt = now;
+    operation.key = body === undefined ? undefined : decodePayload(body);
+  }
+
+  readIndex(client: number, now: Micros): ReadIndexOperation {
+    const operation: ReadIndexOperation = { ...called(client, now), kind: "read-index", index: -1 };
+    this.operations.push(operation);
+    return operation;
+  }
+
+  confirmed(operation: ReadIndexOperation, now: Micros, index: number): void {
+    operation.outcome = "ok";
+    operation.returnedAt = now;
+    operation.index = index;
+    this.heardOf(index);
+  }
+
+  /** A number for a new tail. */
+  newTail(): number {
+    this.tails += 1;
+    return this.tails - 1;
+  }
+
+  tailed(
+    at: { readonly client: number; readonly tail: number; readonly now: Micros },
+    range: { readonly from: number; readonly next: number },
+    entries: readonly ReadEntry[],
+  ): void {
+    const operation: TailOperation = {
+      kind: "tail",
+      client: at.client,
+      tail: at.tail,
+      invokedAt: at.now,
+      returnedAt: at.now,
+      outcome: "ok",
+      from: range.from,
+      next: range.next,
+      indexes: entries.map((entry) => entry.index),
+      keys: entries.map((entry) => decodePayload(entry.body)),
+    };
+    this.operations.push(operation);
+    this.heardOf(range.next - 1);
+  }
+
+  /** An error whose retry advice is `unknown` leaves the outcome open; every other one says that nothing happened. */
+  refused(operation: Operation, now: Micros, error: LogError): void {
+    if (error.retry === "unknown") return;
+    operation.outcome = "failed";
+    operation.returnedAt = now;
+  }
+
+  private heardOf(index: number): void {
+    if (index > this.highestIndex) this.highestIndex = index;
+  }
+}
+
+function called(
+  client: number,
+  now: Micros,
+): Pick<Operation, "client" | "invokedAt" | "returnedAt" | "outcome"> {
+  return { client, invokedAt: now, returnedAt: Number.POSITIVE_INFINITY, outcome: "unknown" };
+}

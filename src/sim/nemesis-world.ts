@@ -1,0 +1,162 @@
+import type { NodeId } from "../core/base/brand.ts";
+import { failuresTolerated } from "../core/base/quorum.ts";
+import type { Micros } from "../core/base/units.ts";
+import type { TraceEvent, TraceKind } from "../core/io/trace.ts";
+import type { Cluster, CrashKind } from "./cluster.ts";
+import type { Cut, FaultBudgetKind, NemesisWorld } from "./scenario.ts";
+import type { FaultSettings } from "./settings.ts";
+import type { TraceReader } from "./trace-sink.ts";
+import type { World } from "./world.ts";
+
+/** Knows who leads, from the trace: the leader of the highest term that was not seen to step down. */
+class LeaderWatch implements TraceReader {
+  readonly kinds: readonly TraceKind[] = ["role"];
+  private readonly terms = new Map<NodeId, number>();
+  private readonly group: string;
+
+  constructor(group: string) {
+    this.group = group;
+  }
+
+  onEvent(event: TraceEvent): void {
+    if (event.kind !== "role" || event.group !== this.group) return;
+    if (event.role === "leader") this.terms.set(event.node, event.term);
+    else this.terms.delete(event.node);
+  }
+
+  forget(node: NodeId): void {
+    this.terms.delete(node);
+  }
+
+  leader(isUp: (node: NodeId) => boolean): NodeId | undefined {
+    let best: NodeId | undefined;
+    let bestTerm = -1;
+    for (const [node, term] of this.terms) {
+      if (term <= bestTerm || !isUp(node)) continue;
+      best = node;
+      bestTerm = term;
+    }
+    return best;
+  }
+}
+
+/** What a scenario's nemesis can do, until `end`. */
+export class Nemesis implements NemesisWorld {
+  readonly duration: Micros;
+  readonly nodes: readonly NodeId[];
+  readonly settings: Readonly<FaultSettings>;
+  private readonly world: World;
+  private readonly cluster: Cluster;
+  private readonly watch: LeaderWatch;
+  private readonly budget: FaultBudgetKind;
+  private readonly damaged = new Set<NodeId>();
+  private ended = false;
+
+  constructor(world: World, cluster: Cluster, options: { duration: Micros; budget: FaultBudgetKind }) {
+    this.world = world;
+    this.cluster = cluster;
+    this.duration = options.duration;
+    this.budget = options.budget;
+    this.nodes = cluster.nodes;
+    this.settings = world.settings;
+    this.watch = new LeaderWatch(cluster.groups[0] ?? "");
+    world.trace.add(this.watch);
+  }
+
+  /** The faults are over: nothing repeats any more, and what is still planned does nothing. */
+  end(): void {
+    this.ended = true;
+  }
+
+  now(): Micros {
+    return this.world.scheduler.now;
+  }
+
+  draw(stream: string, key: number): number {
+    return this.world.random.draw(`schedule(${stream})`, key);
+  }
+
+  repeat(
+    name: string,
+    every: { readonly first?: Micros; readonly min: Micros; readonly max: Micros },
+    act: (n: number) => void,
+  ): void {
+    const stream = this.world.random.stream(`schedule(${name})`);
+    const next = (n: number, from: Micros): void => {
+      const at = from + Math.max(1, stream.between(n, every.min, every.max));
+      if (at >= this.duration) return;
+      this.world.scheduler.call(at, () => {
+        if (this.ended) return;
+        next(n + 1, at);
+        act(n);
+      });
+    };
+    next(0, this.now() + (every.first ?? 0));
+  }
+
+  after(delay: Micros, act: () => void): void {
+    this.world.scheduler.call(this.now() + delay, act);
+  }
+
+  decide(
+    fault: { readonly kind: string; readonly key: string; readonly node?: NodeId },
+    draw: () => string | undefined,
+  ): string | undefined {
+    return this.world.decisions.decide({ kind: fault.kind, key: fault.key }, draw);
+  }
+
+  leader(): NodeId | undefined {
+    return this.watch.leader((node) => this.cluster.isUp(node));
+  }
+
+  isUp(node: NodeId): boolean {
+    return this.cluster.isUp(node);
+  }
+
+  isPaused(node: NodeId): boolean {
+    return this.cluster.isPaused(node);
+  }
+
+  crash(node: NodeId, options: { readonly how: CrashKind; readonly afterTurns?: number }): void {
+    if (this.ended) return;
+    if (options.afterTurns === undefined) this.cluster.crash(node, options.how);
+    else this.cluster.crashAfter(node, options.how, options.afterTurns);
+  }
+
+  shutDown(node: NodeId): void {
+    if (!this.ended) this.cluster.shutDown(node);
+  }
+
+  restart(node: NodeId): void {
+    this.watch.forget(node);
+    this.cluster.start(node);
+  }
+
+  pause(node: NodeId): void {
+    if (!this.ended) this.cluster.pause(node);
+  }
+
+  resume(node: NodeId): void {
+    this.cluster.resume(node);
+  }
+
+  cut(from: readonly NodeId[], to: readonly NodeId[]): Cut {
+    return this.ended ? { heal: () => undefined } : this.cluster.cut(from, to);
+  }
+
+  clog(from: NodeId, to: NodeId, until: Micros): void {
+    if (!this.ended) this.cluster.clog(from, to, until);
+  }
+
+  slowDisk(node: NodeId, factor: number): void {
+    if (!this.ended) this.cluster.slowDisk(node, factor);
+  }
+
+  mayDamage(node: NodeId): boolean {
+    if (this.budget === "recoverable" && !this.damaged.has(node)) {
+      if (this.damaged.size >= failuresTolerated(this.nodes.length)) return false;
+    }
+    this.damaged.add(node);
+    return true;
+  }
+}

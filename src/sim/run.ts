@@ -1,0 +1,307 @@
+import { AssertionError, assertions } from "../core/base/assert.ts";
+import type { GroupId } from "../core/base/brand.ts";
+import { groupId } from "../core/base/brand.ts";
+import type { Micros } from "../core/base/units.ts";
+import { millisecond, second } from "../core/base/units.ts";
+import type { Checkers } from "./checker/all.ts";
+import { allCheckers } from "./checker/all.ts";
+import type { NodeAtEnd, Violation } from "./checker/checker.ts";
+import { progressWithin } from "./checker/liveness.ts";
+import { Cluster } from "./cluster.ts";
+import { coreNode } from "./core-node.ts";
+import { Nemesis } from "./nemesis-world.ts";
+import { parseOverrides } from "./overrides.ts";
+import { SeededRandom } from "./random.ts";
+import type {
+  NodeCount,
+  RunOptions,
+  RunResult,
+  RunViolation,
+  Scenario,
+  Verdict,
+  WorkloadPort,
+  WorkloadWorld,
+} from "./scenario.ts";
+import type { FaultSettings } from "./settings.ts";
+import { drawSettings, healSettings } from "./settings.ts";
+import { createWorkload } from "./workload/workload.ts";
+import { World } from "./world.ts";
+
+/** How often the phases after the faults look whether they are over. */
+const lookEvery: Micros = 20 * millisecond;
+/** Reading everything back, and coming to the same end, may take this long each. */
+const finishWithin: Micros = 10 * second;
+
+type Phase = "faults" | "progress" | "finish" | "settle" | "over";
+
+/** One rehearsal under way. `advance` it until it says that it is over; `result` then tells. */
+export class SimRun {
+  readonly scenario: Scenario;
+  readonly seed: number;
+  readonly duration: Micros;
+  readonly settings: Readonly<FaultSettings>;
+  readonly world: World;
+  readonly cluster: Cluster;
+  private readonly options: RunOptions;
+  private readonly groups: readonly GroupId[];
+  private readonly nemesis: Nemesis;
+  private readonly checkers: Checkers;
+  private readonly workload: WorkloadPort;
+  private phase: Phase = "faults";
+  private deadline: Micros;
+  private finished = false;
+  private elections = 0;
+  private verdict: Verdict = "pass";
+  private violation: RunViolation | undefined;
+
+  /** @throws SettingError for an override that is unknown or not allowed. */
+  constructor(scenario: Scenario, seed: number, options: RunOptions = {}) {
+    this.scenario = scenario;
+    this.seed = seed;
+    this.options = options;
+    this.duration = options.duration ?? scenario.duration;
+    this.deadline = this.duration;
+    const random = new SeededRandom(seed);
+    const overrides = parseOverrides(options.overrides ?? {});
+    const drawn = options.settings ?? drawSettings(scenario.faults, random, {});
+    this.settings = drawSettings({ ...drawn }, random, overrides);
+    const { decisions } = options;
+    this.world = new World({
+      seed,
+      settings: { ...this.settings },
+      recording: decisions !== undefined,
+      replay: decisions === "record" ? undefined : decisions,
+    });
+    const nodes = options.nodes ?? drawNodes(scenario, random);
+    this.groups = Array.from({ length: scenario.groups ?? 1 }, (_, i) => groupId(`g${i}`));
+    this.cluster = new Cluster(this.world, {
+      nodes,
+      groups: this.groups,
+      createNode: options.createNode ?? coreNode,
+    });
+    this.checkers = allCheckers(
+      { fail: (violation) => this.failed(violation) },
+      { nodes: this.cluster.nodes, groups: this.groups },
+    );
+    for (const checker of this.checkers.all) this.world.trace.add(checker);
+    this.nemesis = new Nemesis(this.world, this.cluster, { duration: this.duration, budget: scenario.budget });
+    this.world.trace.add({
+      kinds: ["role"],
+      onEvent: (event) => {
+        if (event.kind === "role" && event.role === "leader") this.elections += 1;
+      },
+    });
+    if (options.listener !== undefined) this.world.trace.listen(options.listener);
+    this.workload = (options.createWorkload ?? createWorkload)(this.workloadWorld(), scenario.workload);
+    this.guard(() => this.begin());
+  }
+
+  /** Every group's name, for the head of a trace file. */
+  get groupNames(): readonly GroupId[] {
+    return this.groups;
+  }
+
+  get over(): boolean {
+    return this.phase === "over";
+  }
+
+  /** Simulated time so far. */
+  get now(): Micros {
+    return this.world.scheduler.now;
+  }
+
+  /** Carries out at most `eventsMax` events. @returns whether the run is over. */
+  advance(eventsMax: number = Number.POSITIVE_INFINITY): boolean {
+    const { scheduler } = this.world;
+    const last = scheduler.events + eventsMax;
+    while (!this.over && scheduler.events < last) {
+      const until = this.phase === "faults" ? this.deadline : Math.min(this.deadline, this.now + lookEvery);
+      const stop = this.guard(() => scheduler.run(until, last - scheduler.events));
+      if (stop === "stuck") {
+        this.end("crash", {
+          checker: "simulator",
+          message: "time stands still: too many events at one instant",
+          explanation: `Some process makes events without end at ${this.now} us.`,
+        });
+      } else if (stop !== undefined && stop !== "slice" && !this.over) this.guard(() => this.look());
+    }
+    return this.over;
+  }
+
+  /** What came out; call it when the run is over. */
+  result(): RunResult {
+    const { violation } = this;
+    const base = {
+      scenario: this.scenario.name,
+      seed: this.seed,
+      verdict: this.verdict,
+      simulatedMicros: this.now,
+      events: this.world.scheduler.events,
+      acked: this.workload.acked,
+      elections: this.elections,
+      faults: Object.fromEntries([...this.world.faults].sort(([a], [b]) => (a < b ? -1 : 1))),
+      traceHash: this.world.hash.digest(),
+      settings: this.settings,
+      nodes: this.cluster.nodes.length,
+      atEnd: this.nodesAtEnd(),
+    };
+    const withDecisions =
+      this.options.decisions === undefined ? base : { ...base, decisions: this.world.decisions.made };
+    return violation === undefined ? withDecisions : { ...withDecisions, violation };
+  }
+
+  private begin(): void {
+    for (const node of this.cluster.nodes) this.cluster.start(node);
+    this.workload.start();
+    this.scenario.nemesis(this.nemesis);
+  }
+
+  /** The time of a phase is up, or it is time to look whether what it waits for has come. */
+  private look(): void {
+    const due = this.now >= this.deadline;
+    if (this.phase === "faults") {
+      if (due) this.heal();
+    } else if (this.phase === "progress") this.lookForProgress(due);
+    else if (this.phase === "finish") {
+      if (this.finished) this.enter("settle", finishWithin);
+      else if (due) this.stalled(`the last reads did not end: ${this.workload.waitingFor()}`);
+    } else if (this.phase === "settle" && (due || this.settled())) this.checkEnd();
+  }
+
+  private enter(phase: Phase, within: Micros): void {
+    this.phase = phase;
+    this.deadline = this.now + within;
+  }
+
+  private heal(): void {
+    this.nemesis.end();
+    healSettings(this.world.settings);
+    this.cluster.heal();
+    this.checkers.liveness.healed(this.now);
+    this.world.trace.fault("", "healed", "");
+    this.enter("progress", progressWithin);
+  }
+
+  private lookForProgress(due: boolean): void {
+    const { histories } = this.workload;
+    if (this.scenario.budget === "unrestricted" || this.checkers.liveness.progressed(histories)) {
+      this.workload.stop();
+      this.workload.finish((error) => {
+        if (error === undefined) this.finished = true;
+        else this.stalled(`the last read failed: ${error.message}`);
+      });
+      this.enter("finish", finishWithin);
+    } else if (due) {
+      this.checkers.liveness.overdue(this.now, histories);
+      if (!this.over) this.stalled(this.workload.waitingFor());
+    }
+  }
+
+  private settled(): boolean {
+    for (const group of this.groups) {
+      const members = this.checkers.model.group(group).members.filter((member) => member.standing === "member");
+      const first = members[0];
+      if (first === undefined) continue;
+      const same = (index: number): boolean => index === first.commitIndex;
+      if (!members.every((member) => same(member.commitIndex) && same(member.lastIndex))) return false;
+    }
+    return true;
+  }
+
+  private checkEnd(): void {
+    const end = { nodes: this.nodesAtEnd(), histories: this.workload.histories };
+    for (const checker of this.checkers.all) {
+      checker.atEnd?.(end);
+      if (this.over) return;
+    }
+    this.close("pass");
+  }
+
+  private stalled(message: string): void {
+    if (this.scenario.budget === "unrestricted") {
+      this.checkEnd();
+      return;
+    }
+    this.end("liveness", {
+      checker: "liveness",
+      message: `no progress within ${progressWithin / second} s of healing`,
+      explanation: message,
+    });
+  }
+
+  private failed(violation: Violation): void {
+    this.end(violation.kind, violation);
+  }
+
+  private end(verdict: Verdict, { checker, message, explanation }: Omit<RunViolation, "atMicros">): void {
+    if (this.over) return;
+    this.violation = { checker, message, explanation, atMicros: this.now };
+    this.close(verdict);
+  }
+
+  private close(verdict: Verdict): void {
+    this.verdict = verdict;
+    this.phase = "over";
+    this.world.trace.close();
+    this.world.scheduler.stop();
+  }
+
+  /** Runs a part of the run; what it throws is a crash of whoever's turn it was. */
+  private guard<T>(part: () => T): T | undefined {
+    const before = assertions.enabled;
+    assertions.enabled = this.options.assertions ?? true;
+    try {
+      return part();
+    } catch (error) {
+      this.crashed(error);
+      return undefined;
+    } finally {
+      assertions.enabled = before;
+    }
+  }
+
+  private crashed(error: unknown): void {
+    const where = this.world.scheduler.current?.host?.id ?? "the simulator";
+    if (error instanceof AssertionError) {
+      this.end("crash", {
+        checker: "assertion",
+        message: error.invariant,
+        explanation: `${where} asserted it at ${this.now} us.`,
+      });
+      return;
+    }
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    this.end("crash", { checker: "exception", message: `${name}: ${message}`, explanation: `${where} threw it at ${this.now} us.` });
+  }
+
+  private nodesAtEnd(): NodeAtEnd[] {
+    return this.groups.flatMap((group) =>
+      this.checkers.model.group(group).members.map((member) => ({
+        node: member.node,
+        group,
+        live: this.cluster.isUp(member.node) && !this.cluster.isPaused(member.node),
+        standing: member.standing,
+        commitIndex: member.commitIndex,
+      })),
+    );
+  }
+
+  private workloadWorld(): WorkloadWorld {
+    const { world, cluster } = this;
+    return {
+      nodes: cluster.addresses,
+      groups: this.groups,
+      now: () => world.scheduler.now,
+      draw: (stream, key) => world.random.draw(`workload(${stream})`, key),
+      client: () => cluster.client(),
+      at: (at, act) => {
+        world.scheduler.call(at, act);
+      },
+    };
+  }
+}
+
+/** The size of the group: one of those that the scenario declares. */
+function drawNodes(scenario: Scenario, random: SeededRandom): NodeCount {
+  return scenario.nodes[random.draw("topology", 0) % scenario.nodes.length] ?? 3;
+}

@@ -1,0 +1,211 @@
+import type { Micros } from "../core/base/units.ts";
+import { mebibyte, millisecond, second } from "../core/base/units.ts";
+import type { SeededRandom } from "./random.ts";
+
+/** A knob's dotted path, as `--override` names it. */
+export type KnobPath =
+  | "network.latencyMin"
+  | "network.latencyMax"
+  | "network.slow"
+  | "network.slowMax"
+  | "network.loss"
+  | "network.duplicate"
+  | "network.reset"
+  | "network.refuse"
+  | "network.stall"
+  | "network.stallMax"
+  | "network.halfOpen"
+  | "network.timeout"
+  | "network.bufferBytes"
+  | "network.bufferFrames"
+  | "disk.writeMin"
+  | "disk.writeMax"
+  | "disk.readMin"
+  | "disk.readMax"
+  | "disk.syncMin"
+  | "disk.syncMax"
+  | "disk.slow"
+  | "disk.slowMax"
+  | "disk.survive"
+  | "disk.ioError"
+  | "disk.bitRot"
+  | "disk.capacityBytes"
+  | "clock.driftMax"
+  | "clock.skewMax"
+  | "process.downMin"
+  | "process.downMax"
+  | "process.powerLoss"
+  | "process.pauseMax";
+
+export type KnobUnit = "probability" | "time" | "bytes" | "count" | "ppm";
+
+export interface Knob {
+  readonly unit: KnobUnit;
+  /** The value of a calm world. */
+  readonly calm: number;
+  readonly max: number;
+  readonly about: string;
+}
+
+const hour: Micros = 3_600 * second;
+const time = (calm: Micros, about: string): Knob => ({ unit: "time", calm, max: hour, about });
+const probability = (about: string): Knob => ({ unit: "probability", calm: 0, max: 1, about });
+
+/** Every fault that the world can make by chance, and how it behaves without. Times are microseconds. */
+export const knobs: { readonly [path in KnobPath]: Knob } = {
+  "network.latencyMin": time(200, "least one-way delay of a frame"),
+  "network.latencyMax": time(1_500, "largest ordinary one-way delay of a frame"),
+  "network.slow": probability("a frame is late"),
+  "network.slowMax": time(50 * millisecond, "largest extra delay of a late frame"),
+  "network.loss": probability("a frame is lost; on a stream this resets the connection"),
+  "network.duplicate": probability("a datagram arrives twice"),
+  "network.reset": probability("a frame resets its connection"),
+  "network.refuse": probability("a connection is refused"),
+  "network.stall": probability("a stream stalls at a frame"),
+  "network.stallMax": time(500 * millisecond, "longest stall"),
+  "network.halfOpen": probability("the other end of a broken connection is not told"),
+  "network.timeout": time(3 * second, "silence after which a connection with unanswered frames breaks"),
+  "network.bufferBytes": { unit: "bytes", calm: mebibyte, max: 1_024 * mebibyte, about: "send buffer of a connection" },
+  "network.bufferFrames": { unit: "count", calm: 1_024, max: 1_000_000, about: "send buffer of a connection" },
+  "disk.writeMin": time(20, "shortest write into the page cache"),
+  "disk.writeMax": time(200, "longest ordinary write"),
+  "disk.readMin": time(50, "shortest read"),
+  "disk.readMax": time(400, "longest ordinary read"),
+  "disk.syncMin": time(200, "shortest sync"),
+  "disk.syncMax": time(2 * millisecond, "longest ordinary sync"),
+  "disk.slow": probability("an operation is slow"),
+  "disk.slowMax": time(100 * millisecond, "largest extra time of a slow operation"),
+  "disk.survive": {
+    unit: "probability",
+    calm: 0,
+    max: 1,
+    about: "in a power loss: an un-synced sector, length or directory entry reached the disk after all",
+  },
+  "disk.ioError": probability("an operation fails with an I/O error"),
+  "disk.bitRot": probability("a restart finds one bit of a file flipped"),
+  "disk.capacityBytes": { unit: "bytes", calm: 0, max: 2 ** 50, about: "size of each disk; 0 for no limit" },
+  "clock.driftMax": { unit: "ppm", calm: 0, max: 100_000, about: "largest drift, either way" },
+  "clock.skewMax": time(0, "largest difference of a wall clock from true time"),
+  "process.downMin": time(50 * millisecond, "shortest time from crash to restart"),
+  "process.downMax": time(3 * second, "longest time from crash to restart"),
+  "process.powerLoss": probability("a crash takes the machine down: un-synced data is lost, connections fall silent"),
+  "process.pauseMax": time(2 * second, "longest pause of a process"),
+};
+
+export const knobPaths: readonly KnobPath[] = Object.keys(knobs) as KnobPath[];
+
+/** The effective value of every knob. Probabilities lie in [0, 1], times are microseconds. */
+export type FaultSettings = { [path in KnobPath]: number };
+
+/** What a scenario asks for: a value, or a range from which the seed draws. What is left out keeps its calm value. */
+export type FaultRanges = { readonly [path in KnobPath]?: number | readonly [low: number, high: number] };
+
+export function calmSettings(): FaultSettings {
+  const settings = {} as FaultSettings;
+  for (const path of knobPaths) settings[path] = knobs[path].calm;
+  return settings;
+}
+
+/** A fault that a range may leave out is left out in a quarter of the runs: a run without it finds other bugs. */
+const leftOutOf = 4;
+
+/**
+ * Draws the effective settings of a run (swarm testing: each seed has its own mix of faults).
+ * @param overrides win over everything.
+ */
+export function drawSettings(
+  ranges: FaultRanges,
+  random: SeededRandom,
+  overrides: Partial<FaultSettings>,
+): FaultSettings {
+  const settings = calmSettings();
+  const stream = random.stream("settings");
+  knobPaths.forEach((path, i) => {
+    const wanted = overrides[path] ?? ranges[path];
+    if (wanted === undefined) return;
+    if (typeof wanted === "number") settings[path] = wanted;
+    else settings[path] = drawKnob(knobs[path].unit, wanted, stream.draw(i * 2), stream.draw(i * 2 + 1));
+  });
+  orderPair(settings, "network.latencyMin", "network.latencyMax");
+  orderPair(settings, "disk.writeMin", "disk.writeMax");
+  orderPair(settings, "disk.readMin", "disk.readMax");
+  orderPair(settings, "disk.syncMin", "disk.syncMax");
+  orderPair(settings, "process.downMin", "process.downMax");
+  return settings;
+}
+
+function drawKnob(unit: KnobUnit, [low, high]: readonly [number, number], which: number, draw: number): number {
+  if (unit !== "probability") return low + (draw % (high - low + 1));
+  if (low === 0 && which % leftOutOf === 0) return 0;
+  // Parts of ten thousand, so that the printed value is the whole truth.
+  const steps = 10_000;
+  const lowSteps = Math.round(low * steps);
+  return (lowSteps + (draw % (Math.round(high * steps) - lowSteps + 1))) / steps;
+}
+
+function orderPair(settings: FaultSettings, low: KnobPath, high: KnobPath): void {
+  if (settings[low] > settings[high]) settings[high] = settings[low];
+}
+
+/** Faults off: what makes trouble by chance is calm, latencies stay as they were drawn. */
+export function healSettings(settings: FaultSettings): void {
+  for (const path of knobPaths) {
+    if (knobs[path].unit === "probability" && path !== "disk.survive") settings[path] = 0;
+  }
+  settings["disk.capacityBytes"] = 0;
+}
+
+/** An effective value as people write it, and as `parseKnob` reads it. */
+export function formatKnob(path: KnobPath, value: number): string {
+  switch (knobs[path].unit) {
+    case "time":
+      return formatMicros(value);
+    case "bytes":
+      return value >= mebibyte && value % mebibyte === 0 ? `${value / mebibyte}MiB` : `${value}B`;
+    case "ppm":
+      return `${value}ppm`;
+    default:
+      return String(value);
+  }
+}
+
+export function formatMicros(value: Micros): string {
+  if (value !== 0 && value % second === 0) return `${value / second}s`;
+  if (value !== 0 && value % millisecond === 0) return `${value / millisecond}ms`;
+  return `${value}us`;
+}
+
+const times: { readonly [suffix: string]: number } = { us: 1, ms: millisecond, s: second, m: 60 * second, h: hour };
+
+/** `60s`, `250ms`, `2.5s`, `1m`, `800us`. @returns undefined when the text is no time, or finer than a microsecond. */
+export function parseMicros(text: string): Micros | undefined {
+  const match = /^(\d+(?:\.\d+)?)(us|ms|s|m|h)$/.exec(text.trim());
+  if (match === null) return undefined;
+  const value = Math.round(Number(match[1]) * (times[match[2] as string] as number));
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+const sizes: { readonly [suffix: string]: number } = { "": 1, B: 1, KiB: 1_024, MiB: mebibyte, GiB: 1_024 * mebibyte };
+
+/** @returns the value of a knob, or the sentence that says what is allowed. */
+export function parseKnob(path: KnobPath, text: string): number | string {
+  const { unit, max } = knobs[path];
+  let value: number | undefined;
+  let allowed: string;
+  if (unit === "time") {
+    value = parseMicros(text);
+    allowed = "a time such as 250us, 5ms or 1.5s";
+  } else if (unit === "bytes") {
+    const match = /^(\d+)(B|KiB|MiB|GiB)?$/.exec(text.trim());
+    value = match === null ? undefined : Number(match[1]) * (sizes[match[2] ?? ""] as number);
+    allowed = "a size such as 65536 or 4MiB";
+  } else if (unit === "probability") {
+    value = /^(\d+(\.\d+)?|\.\d+)$/.test(text.trim()) ? Number(text) : undefined;
+    allowed = "a probability from 0 to 1";
+  } else {
+    value = /^\d+(ppm)?$/.test(text.trim()) ? Number.parseInt(text, 10) : undefined;
+    allowed = "a whole number";
+  }
+  if (value === undefined || value > max) return `${allowed}${unit === "probability" ? "" : `, at most ${formatKnob(path, max)}`}`;
+  return value;
+}

@@ -1,0 +1,240 @@
+import type { Site } from "./decisions.ts";
+
+export const sectorBytes = 512;
+const chunkBytes = 64 * 1_024;
+const sectorsPerChunk = chunkBytes / sectorBytes;
+const zeroSector = new Uint8Array(sectorBytes);
+/** A write whose completion has not come: no sync covers it. */
+const pending = Number.POSITIVE_INFINITY;
+/** Called clean by a failed sync: below no mark, so no later sync covers it. */
+const lost = Number.NaN;
+
+/** What a sector held before its latest write; any of these may be what a crash finds. */
+interface Sector {
+  /** What is certain to be there at least. */
+  durable: Uint8Array;
+  /** Later contents, still unsynced when they were overwritten during a sync, oldest first. */
+  readonly between: { readonly stamp: number; readonly bytes: Uint8Array }[];
+  /** Completion of the latest write, in the disk's count; Infinity before it. */
+  stamp: number;
+  writer: number;
+}
+
+/**
+ * The content of one file: what processes see (the page cache) and, for each sector that differs, what the disk is
+ * certain to hold. Sparse: zeros that were never anything else cost nothing.
+ */
+export class SimFile {
+  readonly id: number;
+  length = 0;
+  /** Lengths the disk may show after a crash, the certain one first. */
+  private lengths: { stamp: number; readonly length: number }[] = [{ stamp: 0, length: 0 }];
+  private readonly chunks: (Uint8Array | undefined)[] = [];
+  private readonly dirty = new Map<number, Sector>();
+  private syncs = 0;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  get dirtySectors(): number {
+    return this.dirty.size;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const out = new Uint8Array(Math.max(0, Math.min(length, this.length - offset)));
+    for (let at = 0; at < out.length; ) {
+      const position = offset + at;
+      const within = position % chunkBytes;
+      const size = Math.min(chunkBytes - within, out.length - at);
+      const chunk = this.chunks[Math.floor(position / chunkBytes)];
+      if (chunk !== undefined) copy(chunk, within, out, at, size);
+      at += size;
+    }
+    return out;
+  }
+
+  /** Changes the page cache; `writer` names the operation until `completed`. */
+  write(offset: number, parts: readonly Uint8Array[], writer: number): void {
+    let position = offset;
+    for (const part of parts) {
+      this.put(position, part, writer);
+      position += part.length;
+    }
+    if (position > this.length) this.setLength(position);
+  }
+
+  /** The write of [offset, offset + length) was completed: syncs submitted from now on cover it. */
+  completed(offset: number, length: number, writer: number, stamp: number): void {
+    const last = Math.floor((offset + length - 1) / sectorBytes);
+    for (let n = Math.floor(offset / sectorBytes); n <= last; n++) {
+      const sector = this.dirty.get(n);
+      if (sector !== undefined && sector.writer === writer) sector.stamp = stamp;
+    }
+    for (const entry of this.lengths) if (entry.stamp === pending && entry.length <= offset + length) entry.stamp = stamp;
+  }
+
+  truncate(length: number, writer: number, stamp: number): void {
+    if (length < this.length) {
+      const first = Math.floor(length / chunkBytes);
+      const last = Math.floor((this.length - 1) / chunkBytes);
+      for (let n = first; n <= last; n++) {
+        if (this.chunks[n] === undefined) continue;
+        const start = Math.max(length, n * chunkBytes);
+        const end = Math.min(this.length, (n + 1) * chunkBytes);
+        this.put(start, new Uint8Array(end - start), writer);
+        this.completed(start, end - start, writer, stamp);
+      }
+    }
+    if (length !== this.length) this.setLength(length);
+    const newest = this.lengths[this.lengths.length - 1];
+    if (newest !== undefined && newest.stamp === pending) newest.stamp = stamp;
+  }
+
+  syncBegun(): void {
+    this.syncs += 1;
+  }
+
+  /** A sync that was submitted when the disk's count stood at `mark` has completed. */
+  syncDone(mark: number, ok: boolean): void {
+    this.syncs -= 1;
+    for (const [n, sector] of this.dirty) {
+      if (!ok) {
+        // The kernel calls such pages clean although they are not on the disk: no later sync writes them.
+        if (sector.stamp <= mark) sector.stamp = lost;
+      } else if (sector.stamp <= mark) this.dirty.delete(n);
+      else settle(sector, mark);
+    }
+    if (!ok) return;
+    let certain = 0;
+    this.lengths.forEach((entry, i) => {
+      if (entry.stamp <= mark) certain = i;
+    });
+    if (certain > 0) this.lengths = this.lengths.slice(certain);
+  }
+
+  /** The process was killed: its page cache belongs to the machine, and the next process's sync covers what it left. */
+  processGone(): void {
+    this.syncs = 0;
+    for (const sector of this.dirty.values()) if (sector.stamp === pending) sector.stamp = 0;
+    for (const entry of this.lengths) if (entry.stamp === pending) entry.stamp = 0;
+  }
+
+  /** The machine lost its power. Each un-synced sector, and the length, keeps what is certain unless `survive` says otherwise. */
+  powerLoss(survive: Site, nextKey: () => number, probability: number): void {
+    for (const [n, sector] of this.dirty) {
+      const contents = [sector.durable, ...sector.between.map((old) => old.bytes), this.sectorBytes(n)];
+      const kept = survive.value(nextKey(), probability, contents.length - 1);
+      this.restore(n, contents[Math.min(kept, contents.length - 1)] as Uint8Array);
+    }
+    this.dirty.clear();
+    this.syncs = 0;
+    const kept = this.lengths.length > 1 ? survive.value(nextKey(), probability, this.lengths.length - 1) : 0;
+    const length = (this.lengths[Math.min(kept, this.lengths.length - 1)] as { length: number }).length;
+    this.zeroFrom(length);
+    this.length = length;
+    this.lengths = [{ stamp: 0, length }];
+  }
+
+  /** Flips one bit of what is on the disk. */
+  flip(bit: number): void {
+    const position = Math.floor(bit / 8);
+    const chunk = this.chunkAt(Math.floor(position / chunkBytes));
+    const at = position % chunkBytes;
+    chunk[at] = (chunk[at] as number) ^ (1 << (bit % 8));
+  }
+
+  private setLength(length: number): void {
+    this.length = length;
+    this.lengths.push({ stamp: pending, length });
+  }
+
+  private put(offset: number, part: Uint8Array, writer: number): void {
+    let at = 0;
+    while (at < part.length) {
+      const position = offset + at;
+      const index = Math.floor(position / chunkBytes);
+      const within = position % chunkBytes;
+      const size = Math.min(chunkBytes - within, part.length - at);
+      const chunk = this.chunks[index];
+      if (chunk !== undefined || !allZero(part, at, at + size)) {
+        this.markDirty(position, size, writer);
+        copy(part, at, this.chunkAt(index), within, size);
+      }
+      at += size;
+    }
+  }
+
+  private markDirty(position: number, size: number, writer: number): void {
+    const last = Math.floor((position + size - 1) / sectorBytes);
+    for (let n = Math.floor(position / sectorBytes); n <= last; n++) {
+      const sector = this.dirty.get(n);
+      if (sector === undefined) {
+        this.dirty.set(n, { durable: this.sectorBytes(n), between: [], stamp: pending, writer });
+        continue;
+      }
+      // A sync under way may put the content of now on the disk, and must when its mark covers it.
+      if (this.syncs > 0 && sector.between.length < 8) {
+        sector.between.push({ stamp: sector.stamp, bytes: this.sectorBytes(n) });
+      }
+      sector.stamp = pending;
+      sector.writer = writer;
+    }
+  }
+
+  private sectorBytes(n: number): Uint8Array {
+    const chunk = this.chunks[Math.floor(n / sectorsPerChunk)];
+    if (chunk === undefined) return zeroSector;
+    const at = (n % sectorsPerChunk) * sectorBytes;
+    return chunk.slice(at, at + sectorBytes);
+  }
+
+  private restore(n: number, bytes: Uint8Array): void {
+    this.chunkAt(Math.floor(n / sectorsPerChunk)).set(bytes, (n % sectorsPerChunk) * sectorBytes);
+  }
+
+  private zeroFrom(length: number): void {
+    const first = Math.floor(length / chunkBytes);
+    for (let n = first; n < this.chunks.length; n++) {
+      this.chunks[n]?.fill(0, n === first ? length % chunkBytes : 0);
+    }
+  }
+
+  private chunkAt(index: number): Uint8Array {
+    let chunk = this.chunks[index];
+    if (chunk === undefined) {
+      chunk = new Uint8Array(chunkBytes);
+      this.chunks[index] = chunk;
+    }
+    return chunk;
+  }
+}
+
+/** A sync covered an older content of the sector: from now on that is certain. */
+function settle(sector: Sector, mark: number): void {
+  let covered = -1;
+  sector.between.forEach((old, i) => {
+    if (old.stamp <= mark) covered = i;
+  });
+  if (covered < 0) return;
+  sector.durable = (sector.between[covered] as { bytes: Uint8Array }).bytes;
+  sector.between.splice(0, covered + 1);
+}
+
+function copy(from: Uint8Array, start: number, to: Uint8Array, at: number, size: number): void {
+  if (size < 48) for (let i = 0; i < size; i++) to[at + i] = from[start + i] as number;
+  else to.set(size === from.length ? from : from.subarray(start, start + size), at);
+}
+
+function allZero(bytes: Uint8Array, start: number, end: number): boolean {
+  if (bytes[start] !== 0 || bytes[end - 1] !== 0) return false;
+  let i = start;
+  if (end - start >= 4_096) {
+    while ((bytes.byteOffset + i) % 4 !== 0) if (bytes[i++] !== 0) return false;
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + i, (end - i) >> 2);
+    for (let w = 0; w < words.length; w++) if (words[w] !== 0) return false;
+    i += words.length * 4;
+  }
+  for (; i < end; i++) if (bytes[i] !== 0) return false;
+  return true;
+}

@@ -1,0 +1,254 @@
+import { LogError } from "../../core/base/errors.ts";
+import type { Micros } from "../../core/base/units.ts";
+import { kibibyte, millisecond, second } from "../../core/base/units.ts";
+import type { Client } from "../../core/client/client.ts";
+import { between } from "../../core/io/random.ts";
+import type { Operation } from "../history/history.ts";
+import { encodePayload, payloadKeyOf } from "../history/payload.ts";
+import type { Recorder } from "../history/recorder.ts";
+import type { ClientHost, WorkloadOptions } from "../scenario.ts";
+
+/** Every call gets this long; one in `hurriedOf` only `hurriedTimeout`, so that an outcome stays unknown now and then. */
+const patientTimeout: Micros = 10 * second;
+const hurriedTimeout: Micros = 150 * millisecond;
+const hurriedOf = 32;
+/** One payload in `mediumOf` is up to 8 KiB, one in `largeOf` up to 512 KiB. */
+const mediumOf = 64;
+const mediumBytesMax = 8 * kibibyte;
+const largeOf = 8_192;
+const largeBytesMax = 512 * kibibyte;
+/** One turn in `burstOf` makes up to `burstCallsMax` append calls at once. */
+const burstOf = 4;
+const burstCallsMax = 8;
+/** Calls of one client without an answer; at the limit it skips its turn, as a caller with backpressure would. */
+const inFlightCallsMax = 128;
+/** A tail is followed for this long, then begun anew somewhere else. */
+const tailSpan: Micros = 4 * second;
+
+/** Places of a turn's draws, so that no draw ever shifts another. */
+const place = {
+  gap: 0,
+  kind: 1,
+  burst: 2,
+  index: 3,
+  hurry: 4,
+  tail: 5,
+  churn: 6,
+  batch: 8,
+  bytes: 64,
+} as const;
+const placesPerTurn = 1_024;
+
+/** What a load client may see of the world. */
+export interface LoadWorld {
+  now(): Micros;
+  at(at: Micros, act: () => void): void;
+  connect(host: ClientHost): Client;
+}
+
+/** One client under load: it calls at drawn moments, keeps several calls in flight, and writes down what came of each. */
+export class LoadClient {
+  readonly host: ClientHost;
+  private readonly recorder: Recorder;
+  private readonly options: WorkloadOptions;
+  private readonly world: LoadWorld;
+  private readonly meanGap: Micros;
+  private readonly follows: boolean;
+  private client: Client;
+  private turn = 0;
+  private payloads = 0;
+  private stopped = false;
+  private tailUntil: Micros = 0;
+  private endTail: (() => void) | undefined;
+  private churnAt: Micros = Number.POSITIVE_INFINITY;
+  /** Calls under way, by kind: for the question what is being waited for. */
+  readonly waiting = { append: 0, get: 0, "read-index": 0 };
+
+  constructor(
+    host: ClientHost,
+    recorder: Recorder,
+    share: { readonly options: WorkloadOptions; readonly clients: number; readonly number: number },
+    world: LoadWorld,
+  ) {
+    this.host = host;
+    this.recorder = recorder;
+    this.options = share.options;
+    this.world = world;
+    this.client = world.connect(host);
+    this.follows = share.number < share.options.tails;
+    const { options, clients } = share;
+    const calls = appendCalls(options) + options.getsPerSecond + options.readIndexesPerSecond;
+    this.meanGap = Math.max(1, Math.floor((second * clients) / Math.max(1, calls)));
+  }
+
+  start(): void {
+    this.planChurn();
+    this.plan();
+  }
+
+  /** No new calls; the tail ends. */
+  stop(): void {
+    this.stopped = true;
+    this.endTail?.();
+    this.endTail = undefined;
+  }
+
+  get inFlight(): number {
+    return this.waiting.append + this.waiting.get + this.waiting["read-index"];
+  }
+
+  private draw(at: number): number {
+    return this.host.random.draw("load", this.turn * placesPerTurn + at);
+  }
+
+  private plan(): void {
+    this.turn += 1;
+    const gap = between(this.draw(place.gap), 0, 2 * this.meanGap);
+    this.world.at(this.world.now() + gap, () => this.take());
+  }
+
+  private take(): void {
+    if (this.stopped) return;
+    if (this.world.now() >= this.churnAt) this.churn();
+    if (this.follows && this.world.now() >= this.tailUntil) this.follow();
+    if (this.inFlight < inFlightCallsMax) this.call();
+    this.plan();
+  }
+
+  private call(): void {
+    const { getsPerSecond, readIndexesPerSecond } = this.options;
+    // In hundredths of a call a second, so that a share below one counts too.
+    const appends = Math.round(appendCalls(this.options) * 100);
+    const gets = Math.round(getsPerSecond * 100);
+    const all = appends + gets + Math.round(readIndexesPerSecond * 100);
+    const kind = this.draw(place.kind) % Math.max(1, all);
+    if (kind < appends) this.appends();
+    else if (kind < appends + gets) this.get();
+    else this.readIndex();
+  }
+
+  private timeout(): Micros {
+    return this.draw(place.hurry) % hurriedOf === 0 ? hurriedTimeout : patientTimeout;
+  }
+
+  private appends(): void {
+    const burst = this.draw(place.burst);
+    const calls = burst % burstOf === 0 ? between(Math.floor(burst / burstOf), 2, burstCallsMax) : 1;
+    for (let i = 0; i < calls; i++) this.append(place.batch + i, place.bytes + i * 64);
+  }
+
+  private append(batchPlace: number, bytesPlace: number): void {
+    const count = between(this.draw(batchPlace), 1, Math.min(this.options.batchMax, 60));
+    const keys: number[] = [];
+    const bodies: Uint8Array[] = [];
+    for (let i = 0; i < count; i++) {
+      const key = payloadKeyOf(this.host.client, this.payloads);
+      this.payloads += 1;
+      keys.push(key);
+      bodies.push(encodePayload(key, this.payloadBytes(bytesPlace + i)));
+    }
+    const operation = this.recorder.append(this.host.client, this.world.now(), keys);
+    this.begin(operation, () =>
+      this.client.append(bodies, { timeout: this.timeout() }, (error, value) =>
+        this.end(operation, error, (now) => this.recorder.appended(operation, now, value.indexes)),
+      ),
+    );
+  }
+
+  private payloadBytes(at: number): number {
+    const { payloadBytesMin, payloadBytesMax } = this.options;
+    const draw = this.draw(at);
+    if (draw % largeOf === 0) return between(draw, payloadBytesMax, largeBytesMax);
+    if (draw % mediumOf === 0) return between(draw, payloadBytesMax, mediumBytesMax);
+    return between(draw, payloadBytesMin, payloadBytesMax);
+  }
+
+  private get(): void {
+    // One beyond what is known too: "not there yet" is an observation like any other.
+    const index = this.draw(place.index) % (this.recorder.highestIndex + 3);
+    const operation = this.recorder.get(this.host.client, this.world.now(), index);
+    this.begin(operation, () =>
+      this.client.get(index, { timeout: this.timeout() }, (error, entry) => {
+        if (error instanceof LogError && error.code === "index-out-of-range")
+          this.end(operation, undefined, (now) => this.recorder.got(operation, now, undefined));
+        else this.end(operation, error, (now) => this.recorder.got(operation, now, entry.body));
+      }),
+    );
+  }
+
+  private readIndex(): void {
+    const operation = this.recorder.readIndex(this.host.client, this.world.now());
+    this.begin(operation, () =>
+      this.client.readIndex({ timeout: this.timeout() }, (error, index) =>
+        this.end(operation, error, (now) => this.recorder.confirmed(operation, now, index)),
+      ),
+    );
+  }
+
+  /** Makes the call; one that is refused at once never began. */
+  private begin(operation: Operation, call: () => unknown): void {
+    if (operation.kind === "tail") return;
+    this.waiting[operation.kind] += 1;
+    try {
+      call();
+    } catch (error) {
+      this.end(operation, error as Error, () => {});
+    }
+  }
+
+  private end(operation: Operation, error: Error | undefined, answered: (now: Micros) => void): void {
+    if (operation.kind === "tail") return;
+    this.waiting[operation.kind] -= 1;
+    if (error === undefined) answered(this.world.now());
+    else if (error instanceof LogError) this.recorder.refused(operation, this.world.now(), error);
+    else throw error;
+  }
+
+  private follow(): void {
+    this.endTail?.();
+    const { client } = this.host;
+    this.tailUntil = this.world.now() + tailSpan;
+    const tail = this.recorder.newTail();
+    let from = this.draw(place.tail) % (this.recorder.highestIndex + 2);
+    const handle = this.client.tail(
+      from,
+      {},
+      {
+        entries: (entries, next) => {
+          this.recorder.tailed({ client, tail, now: this.world.now() }, { from, next }, entries);
+          from = next;
+        },
+        failed: () => {
+          // A tail may end with its client or its patience; it is begun anew at the next turn.
+          this.endTail = undefined;
+          this.tailUntil = 0;
+        },
+      },
+    );
+    this.endTail = () => handle.cancel();
+  }
+
+  /** Leaves as a process would that ends, calls in flight and all, and comes back with a new session. */
+  private churn(): void {
+    this.endTail?.();
+    this.endTail = undefined;
+    this.tailUntil = 0;
+    this.client.close(() => {});
+    this.client = this.world.connect(this.host);
+    this.planChurn();
+  }
+
+  private planChurn(): void {
+    const { sessionSpan } = this.options;
+    if (sessionSpan === undefined) return;
+    const span = between(this.draw(place.churn), Math.floor(sessionSpan / 2), Math.floor(sessionSpan * 1.5));
+    this.churnAt = this.world.now() + span;
+  }
+}
+
+/** Append calls a second that make up the wanted entries, with batches and bursts as they are drawn. */
+function appendCalls(options: WorkloadOptions): number {
+  const entriesPerCall = (1 + Math.min(options.batchMax, 60)) / 2;
+  const callsPerTurn = 1 + (1 / burstOf) * ((2 + burstCallsMax) / 2 - 1);
+  return options.appendsPerSecond / (entriesPerCall * callsPerTurn);
+}
