@@ -1,11 +1,8 @@
 import * as os from "node:os";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
-
-/** The command line is wrong; `message` says what was meant or allowed. */
-export class MutantsUsageError extends Error {
-  override readonly name = "MutantsUsageError";
-}
+import { meant } from "./suggest.ts";
+import { UsageError } from "./usage-error.ts";
 
 export interface MutantsOptions {
   readonly dir: string;
@@ -40,7 +37,7 @@ const optionTypes = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** @throws MutantsUsageError that names the option and what is allowed. */
+/** @throws UsageError that names the option and what is allowed. */
 export function parseMutantsArguments(args: readonly string[]): MutantsOptions {
   checkNames(args);
   let values: ReturnType<typeof parseArgs<{ options: typeof optionTypes }>>["values"];
@@ -52,7 +49,7 @@ export function parseMutantsArguments(args: readonly string[]): MutantsOptions {
       allowPositionals: false,
     }).values;
   } catch (error) {
-    throw new MutantsUsageError((error as Error).message);
+    throw new UsageError((error as Error).message);
   }
   return {
     dir: values.dir ?? path.join("test", "mutants"),
@@ -69,7 +66,7 @@ function checkNames(args: readonly string[]): void {
   for (const arg of args) {
     const name = arg.split("=")[0] as string;
     if (!name.startsWith("--") || name === "--" || known.includes(name)) continue;
-    throw new MutantsUsageError(`unknown option ${name}. Did you mean ${closest(name, known)}?`);
+    throw new UsageError(`unknown option ${name}.${meant(name, known)}`);
   }
 }
 
@@ -77,31 +74,5 @@ function whole(option: string, text: string | undefined, standard: number, max: 
   if (text === undefined) return standard;
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-  throw new MutantsUsageError(`${option} ${text}: allowed is a whole number from 1 to ${max}`);
-}
-
-/** The name that takes the fewest edits to become from `text`. */
-export function closest(text: string, names: readonly string[]): string {
-  let best = names[0] ?? "";
-  let bestEdits = Number.POSITIVE_INFINITY;
-  for (const name of names) {
-    const needed = edits(text, name);
-    if (needed >= bestEdits) continue;
-    best = name;
-    bestEdits = needed;
-  }
-  return best;
-}
-
-function edits(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const change = (row[j - 1] as number) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] as number;
+  throw new UsageError(`${option} ${text}: allowed is a whole number from 1 to ${max}`);
 }

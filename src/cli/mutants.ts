@@ -6,9 +6,11 @@ import type { Mutant } from "../sim/mutant/mutant.ts";
 import { parseMutant } from "../sim/mutant/mutant.ts";
 import type { MutantResult } from "../sim/mutant/result.ts";
 import { reportOf } from "../sim/mutant/result.ts";
-import { closest, MutantsUsageError, mutantsUsage, parseMutantsArguments } from "./mutants-options.ts";
+import { mutantsUsage, parseMutantsArguments } from "./mutants-options.ts";
 import { MutantPool } from "./mutants-pool.ts";
 import { tableOf } from "./mutants-table.ts";
+import { meant } from "./suggest.ts";
+import { UsageError } from "./usage-error.ts";
 
 const exitSurvivors = 1;
 const exitUsage = 2;
@@ -40,7 +42,7 @@ export async function mutantsCommand(args: readonly string[]): Promise<number> {
     process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : `${tableOf(report)}\n`);
     return report.survived === 0 ? 0 : exitSurvivors;
   } catch (error) {
-    if (!(error instanceof MutantsUsageError)) throw error;
+    if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`quorumlog mutants: ${error.message}\n`);
     return exitUsage;
   }
@@ -50,7 +52,7 @@ async function checkRepository(): Promise<void> {
   for (const needed of ["src/core", "scenarios", "node_modules/typescript"]) {
     const found = await fs.stat(path.join(repository, needed)).catch(() => undefined);
     if (found === undefined)
-      throw new MutantsUsageError(
+      throw new UsageError(
         `${path.join(repository, needed)} is missing: mutants edit the sources, so this runs in the repository only`,
       );
   }
@@ -58,9 +60,9 @@ async function checkRepository(): Promise<void> {
 
 async function readMutants(dir: string): Promise<readonly ReadMutant[]> {
   const names = await fs.readdir(dir).catch(() => undefined);
-  if (names === undefined) throw new MutantsUsageError(`--dir ${dir}: there is no such directory`);
+  if (names === undefined) throw new UsageError(`--dir ${dir}: there is no such directory`);
   const files = names.filter((name) => name.endsWith(".json")).sort();
-  if (files.length === 0) throw new MutantsUsageError(`--dir ${dir}: it holds no mutant, that is no *.json`);
+  if (files.length === 0) throw new UsageError(`--dir ${dir}: it holds no mutant, that is no *.json`);
   const read: ReadMutant[] = [];
   for (const file of files) {
     const mutant = parseMutant(await fs.readFile(path.join(dir, file), "utf8"));
@@ -83,9 +85,7 @@ function selected(read: readonly ReadMutant[], only: string | undefined): readon
   const found = read.filter((mutant) => mutant.name === only);
   if (found.length > 0) return found;
   const names = read.map((mutant) => mutant.name);
-  throw new MutantsUsageError(
-    `--only ${only}: no mutant has this name. Did you mean ${closest(only, names)}?`,
-  );
+  throw new UsageError(`--only ${only}: no mutant has this name.${meant(only, names)}`);
 }
 
 /** @returns one result a mutant, in their order; undefined when the user interrupted. */

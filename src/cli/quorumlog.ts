@@ -1,3 +1,94 @@
 #!/usr/bin/env node
-process.stderr.write("quorumlog: no command is written yet\n");
-process.exitCode = 1;
+import * as fs from "node:fs";
+import { nearest } from "./suggest.ts";
+
+/** One subcommand. Only the wanted one is loaded, so that each starts fast. */
+interface Subcommand {
+  readonly name: string;
+  readonly summary: string;
+  /** Loads it. What it gives runs the command and tells the exit code. */
+  readonly load: () => Promise<(args: readonly string[]) => Promise<number>>;
+}
+
+const exitUsage = 2;
+const subcommands: readonly Subcommand[] = [
+  {
+    name: "sim",
+    summary: "rehearse a scenario in the simulator",
+    load: async () => (await import("./sim.ts")).simCommand,
+  },
+  {
+    name: "mutants",
+    summary: "plant known bugs and count the seeds until the simulator finds them",
+    load: async () => (await import("./mutants.ts")).mutantsCommand,
+  },
+  {
+    name: "start",
+    summary: "start three nodes on this machine, or one from a configuration file",
+    load: async () => (await import("./start.ts")).startCommand,
+  },
+  {
+    name: "log",
+    summary: "append to a log, read and follow it, see who leads, transfer leadership",
+    load: async () => (await import("./log.ts")).logCommand,
+  },
+];
+
+function help(): string {
+  const lines = subcommands.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`);
+  return [
+    "Usage: quorumlog <command> [options]",
+    "",
+    "A replicated log, rehearsed in a deterministic simulator.",
+    "",
+    "Commands:",
+    ...lines,
+    "",
+    "Options:",
+    "  --version  print the version",
+    "  --help     print this, or with a command its options",
+    "",
+  ].join("\n");
+}
+
+function version(): string {
+  const text = fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+/** @returns the exit code. */
+async function main(args: readonly string[]): Promise<number> {
+  const [word = "", ...rest] = args;
+  if (word === "--version" || word === "-V") {
+    process.stdout.write(`${version()}\n`);
+    return 0;
+  }
+  const wantsHelp = word === "--help" || word === "-h" || word === "help";
+  const name = word === "help" ? (rest[0] ?? "") : word;
+  if (wantsHelp && (word !== "help" || name === "")) {
+    process.stdout.write(help());
+    return 0;
+  }
+  const subcommand = subcommands.find((candidate) => candidate.name === name);
+  if (subcommand !== undefined) return (await subcommand.load())(word === "help" ? ["--help"] : rest);
+  if (name === "") process.stderr.write(help());
+  else {
+    const names = subcommands.map((candidate) => candidate.name);
+    const near = nearest(name, names);
+    const hint = near === undefined ? "" : ` Did you mean ${near}?`;
+    process.stderr.write(
+      `quorumlog: unknown command ${JSON.stringify(name)}.${hint} There are: ${names.join(", ")}.\n`,
+    );
+  }
+  return exitUsage;
+}
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // Whoever read our output has seen enough.
+    if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+    throw error;
+  });
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { NodeLimits } from "../core/node/config.ts";
 import { defaultLimits } from "../core/node/config.ts";
+import { parsePeers, peerListAllowed } from "./peer-list.ts";
 
 type LimitName = keyof NodeLimits & string;
 
@@ -18,19 +19,6 @@ export interface ConfigKey {
   readonly doc: string;
   /** The limit of core that this key sets, and how many of its units one of the key's is. */
   readonly limit?: { readonly name: LimitName; readonly scale: number };
-}
-
-const peerPattern = /^[A-Za-z0-9][A-Za-z0-9._]{0,31}-(\[[^\]]+\]|[^\s:;[\]]+):\d{1,5}$/;
-
-function isPeerList(text: string): boolean {
-  const peers = text.split(";");
-  return peers.every(
-    (peer) => peerPattern.test(peer) && portIsGood(Number(peer.slice(peer.lastIndexOf(":") + 1))),
-  );
-}
-
-function portIsGood(port: number): boolean {
-  return port >= 1 && port <= 65_535;
 }
 
 function integer(min: number, max: number): Pick<ConfigKey, "schema" | "allowed"> {
@@ -99,8 +87,8 @@ const identityKeys: readonly ConfigKey[] = [
     doc: "The Raft group this node belongs to.",
   }),
   define("dLegerPeers", {
-    schema: z.string().refine(isPeerList),
-    allowed: 'id-host:port for each voter, with ";" between them, ports from 1 to 65535',
+    schema: z.string().refine((text) => parsePeers(text) !== undefined),
+    allowed: peerListAllowed,
     fallback: defaultPeers,
     doc: "All voters of the group, this node included, and where each listens for peers and clients.",
   }),

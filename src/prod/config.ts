@@ -7,6 +7,7 @@ import { readConfigFile } from "./config-file.ts";
 import type { ConfigKey } from "./config-keys.ts";
 import { brokerKeys, configKeys } from "./config-keys.ts";
 import { splitAddress } from "./network.ts";
+import { parsePeers } from "./peer-list.ts";
 import { didYouMean } from "./suggest.ts";
 
 /** Where settings come from; a later one wins: file, environment, flags. */
@@ -162,7 +163,7 @@ class Values {
 }
 
 function assemble(values: Values, given: ReadonlyMap<string, Setting>, warnings: string[]): ServerConfig {
-  const peers = parsePeers(values.text("dLegerPeers") ?? "");
+  const peers = parsePeers(values.text("dLegerPeers") ?? "") ?? [];
   const self = values.text("dLegerSelfId");
   if (self === undefined && !values.isGiven("dLegerSelfId")) values.missing("dLegerSelfId");
   checkPeers(values, peers, self);
@@ -207,17 +208,6 @@ function assemble(values: Values, given: ReadonlyMap<string, Setting>, warnings:
     ),
     warnings,
   };
-}
-
-/** `n0-127.0.0.1:40911;n1-...`; the text was checked. */
-export function parsePeers(text: string): PeerAddress[] {
-  return text
-    .split(";")
-    .filter((peer) => peer !== "")
-    .map((peer) => ({
-      node: nodeId(peer.slice(0, peer.indexOf("-"))),
-      address: peer.slice(peer.indexOf("-") + 1),
-    }));
 }
 
 function checkPeers(values: Values, peers: readonly PeerAddress[], self: string | undefined): void {

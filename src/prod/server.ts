@@ -133,32 +133,34 @@ export function exitCodeOf(error: LogError): number {
 }
 
 /**
- * Runs one node until SIGTERM or SIGINT; the second signal ends it at once.
+ * Runs one node until SIGTERM, SIGINT or the end of the process that started it; the second signal ends it at once.
+ * @param started told once the node listens.
  * @returns the exit code.
+ * @throws LogError when the node cannot start.
  */
-export async function runServer(config: ServerConfig, logTo: number | string = 2): Promise<number> {
-  const logger = makeLogger(config.logLevel, logTo);
+export async function runServer(config: ServerConfig, started: () => void): Promise<number> {
+  const logger = makeLogger(config.logLevel, 2);
   process.on("uncaughtException", (error) => {
     logger.fatal({ err: error }, `stopped by a fault of its own: ${error.message}`);
     process.exit(exitCodes.internal);
   });
-  const signal = nextSignal();
+  const asked = askedToStop();
   const server = new QuorumServer(config, logger);
   await server.start();
-  const name = await signal;
-  logger.info(`${name}: handing leadership over and stopping`);
+  started();
+  const reason = await asked;
+  logger.info(`${reason}: handing leadership over and stopping`);
   const late = setTimeout(() => {
     logger.error(`not stopped within ${config.stopTimeoutMs} ms: leaving`);
     process.exit(exitCodes.failed);
   }, config.stopTimeoutMs);
-  late.unref();
   await server.stop();
   clearTimeout(late);
   return exitCodes.ok;
 }
 
-/** The first signal; from then on the next one ends the process. */
-function nextSignal(): Promise<NodeJS.Signals> {
+/** The first reason to stop; a second signal ends the process. */
+function askedToStop(): Promise<string> {
   const numbers = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const;
   return new Promise((resolve) => {
     let seen = false;
@@ -169,5 +171,7 @@ function nextSignal(): Promise<NodeJS.Signals> {
         resolve(name);
       });
     }
+    // Nodes of `quorumlog start` do not outlive it, whatever became of it.
+    process.once("disconnect", () => resolve("the process that started it is gone"));
   });
 }

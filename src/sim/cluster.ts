@@ -107,34 +107,42 @@ export class Cluster {
     this.turn(slot, () => instance.start((error) => this.startEnded(slot, error)));
   }
 
-  crash(node: NodeId, how: CrashKind): void {
+  /** @returns whether there was a process to crash. */
+  crash(node: NodeId, how: CrashKind): boolean {
     const slot = this.of(node);
-    const { process } = slot;
-    if (!process.up) return;
+    if (!slot.process.up) return false;
     this.world.count(how === "kill" ? "crash" : "power-loss");
     this.world.trace.fault(node, "crash", how);
     this.gone(slot, how);
+    return true;
   }
 
   /** Crashes the process after that many more of its turns. A second plan takes the place of the first. */
-  crashAfter(node: NodeId, how: CrashKind, turns: number): void {
+  crashAfter(
+    node: NodeId,
+    plan: { readonly how: CrashKind; readonly turns: number; readonly crashed: () => void },
+  ): void {
     const { process } = this.of(node);
     const { life } = process;
-    process.turnsLeft = Math.max(1, turns);
+    process.turnsLeft = Math.max(1, plan.turns);
     process.onTurnsDone = () => {
-      if (process.life === life) this.crash(node, how);
+      if (process.life === life && this.crash(node, plan.how)) plan.crashed();
     };
   }
 
   /** An orderly end: the node hands over what it can, then its process exits. */
-  shutDown(node: NodeId): void {
+  shutDown(node: NodeId, ended: () => void): void {
     const slot = this.of(node);
     const { process, instance } = slot;
     if (!process.up || instance === undefined) return;
     const { life } = process;
     this.turn(slot, () =>
       instance.stop(() => {
-        if (process.life === life) this.crash(node, "kill");
+        if (process.life !== life) return;
+        this.world.count("orderly-stop");
+        this.world.trace.fault(node, "crash", "stopped in good order");
+        this.gone(slot, "kill");
+        ended();
       }),
     );
   }

@@ -172,14 +172,26 @@ export class SimConnection implements Connection, EventTarget {
   private schedule(at: Micros, kind: EventKind, subject: unknown, digest: number, life: number): void {
     const { scheduler } = this.world;
     const host = this.host;
-    scheduler.schedule(Math.max(at, scheduler.now), { kind, turn: turnInput, host, life, digest, target: this, subject });
+    scheduler.schedule(Math.max(at, scheduler.now), {
+      kind,
+      turn: turnInput,
+      host,
+      life,
+      digest,
+      target: this,
+      subject,
+    });
   }
 
   private latency(): Micros {
     const { chance } = this;
     const { settings } = this.world;
     const n = chance.frames;
-    const ordinary = chance.latency.between(n, settings["network.latencyMin"], settings["network.latencyMax"]);
+    const ordinary = chance.latency.between(
+      n,
+      settings["network.latencyMin"],
+      settings["network.latencyMax"],
+    );
     return ordinary + chance.slow.value(n, settings["network.slow"], settings["network.slowMax"]);
   }
 
@@ -265,7 +277,8 @@ export class SimConnection implements Connection, EventTarget {
   private freed(bytes: number): void {
     this.bytes -= bytes;
     this.frames -= 1;
-    if (!this.wantsDrained || this.ended || this.bytes * 2 > this.world.settings["network.bufferBytes"]) return;
+    if (!this.wantsDrained || this.ended || this.bytes * 2 > this.world.settings["network.bufferBytes"])
+      return;
     if (this.frames * 2 > this.world.settings["network.bufferFrames"]) return;
     this.wantsDrained = false;
     this.schedule(this.world.scheduler.now, eventKinds.drained, undefined, 0, this.life);

@@ -52,7 +52,10 @@ export class Decisions {
    * A decision of its own: `draw` gives the value, or undefined for the default. What comes of it is told to the trace
    * by whoever carries it out.
    */
-  decide(fault: { readonly kind: string; readonly key: string }, draw: () => string | undefined): string | undefined {
+  decide(
+    fault: { readonly kind: string; readonly key: string },
+    draw: () => string | undefined,
+  ): string | undefined {
     const { kind, key } = fault;
     const value = this.replayed === undefined ? draw() : this.replayed.get(kind)?.get(key)?.toString();
     if (value !== undefined && this.recording) this.made.push({ kind, key, value, at: this.now() });

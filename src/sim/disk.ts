@@ -39,7 +39,11 @@ export class DiskWorld {
   constructor(
     scheduler: Scheduler,
     host: SimProcess,
-    options: { readonly settings: FaultSettings; readonly random: SeededRandom; readonly decisions: Decisions },
+    options: {
+      readonly settings: FaultSettings;
+      readonly random: SeededRandom;
+      readonly decisions: Decisions;
+    },
   ) {
     this.scheduler = scheduler;
     this.host = host;

@@ -71,6 +71,10 @@ export class Link {
 
   /** The delay of a handshake, a close or a reset. */
   controlLatency(settings: FaultSettings): Micros {
-    return this.control.between(this.controls++, settings["network.latencyMin"], settings["network.latencyMax"]);
+    return this.control.between(
+      this.controls++,
+      settings["network.latencyMin"],
+      settings["network.latencyMax"],
+    );
   }
 }

@@ -47,7 +47,7 @@ export class Nemesis implements NemesisWorld {
   readonly settings: Readonly<FaultSettings>;
   private readonly world: World;
   private readonly cluster: Cluster;
-  private readonly watch: LeaderWatch;
+  private readonly leaders: LeaderWatch;
   private readonly budget: FaultBudgetKind;
   private readonly damaged = new Set<NodeId>();
   private ended = false;
@@ -59,8 +59,8 @@ export class Nemesis implements NemesisWorld {
     this.budget = options.budget;
     this.nodes = cluster.nodes;
     this.settings = world.settings;
-    this.watch = new LeaderWatch(cluster.groups[0] ?? "");
-    world.trace.add(this.watch);
+    this.leaders = new LeaderWatch(cluster.groups[0] ?? "");
+    world.trace.add(this.leaders);
   }
 
   /** The faults are over: nothing repeats any more, and what is still planned does nothing. */
@@ -94,6 +94,15 @@ export class Nemesis implements NemesisWorld {
     next(0, this.now() + (every.first ?? 0));
   }
 
+  watch(kinds: readonly TraceKind[], act: (event: TraceEvent) => void): void {
+    this.world.trace.add({
+      kinds,
+      onEvent: (event) => {
+        if (!this.ended) act(event);
+      },
+    });
+  }
+
   after(delay: Micros, act: () => void): void {
     this.world.scheduler.call(this.now() + delay, act);
   }
@@ -106,7 +115,7 @@ export class Nemesis implements NemesisWorld {
   }
 
   leader(): NodeId | undefined {
-    return this.watch.leader((node) => this.cluster.isUp(node));
+    return this.leaders.leader((node) => this.cluster.isUp(node));
   }
 
   isUp(node: NodeId): boolean {
@@ -117,18 +126,31 @@ export class Nemesis implements NemesisWorld {
     return this.cluster.isPaused(node);
   }
 
-  crash(node: NodeId, options: { readonly how: CrashKind; readonly afterTurns?: number }): void {
+  crash(
+    node: NodeId,
+    options: { readonly how: CrashKind; readonly afterTurns?: number; readonly downFor?: Micros },
+  ): void {
     if (this.ended) return;
-    if (options.afterTurns === undefined) this.cluster.crash(node, options.how);
-    else this.cluster.crashAfter(node, options.how, options.afterTurns);
+    const { how, afterTurns, downFor } = options;
+    const crashed = (): void => this.restartAfter(node, downFor);
+    if (afterTurns !== undefined && afterTurns > 0)
+      this.cluster.crashAfter(node, { how, turns: afterTurns, crashed });
+    else if (this.cluster.crash(node, how)) crashed();
   }
 
-  shutDown(node: NodeId): void {
-    if (!this.ended) this.cluster.shutDown(node);
+  shutDown(node: NodeId, downFor: Micros): void {
+    if (!this.ended) this.cluster.shutDown(node, () => this.restartAfter(node, downFor));
+  }
+
+  private restartAfter(node: NodeId, downFor: Micros | undefined): void {
+    if (downFor === undefined) return;
+    this.after(downFor, () => {
+      if (!this.cluster.isUp(node)) this.restart(node);
+    });
   }
 
   restart(node: NodeId): void {
-    this.watch.forget(node);
+    this.leaders.forget(node);
     this.cluster.start(node);
   }
 

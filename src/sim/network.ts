@@ -107,7 +107,12 @@ export class NetworkWorld implements EventTarget {
     this.link(from, to).clogUntil = 0;
   }
 
-  listen(host: SimProcess, address: Address, accept: Accept, done: (error: Error | undefined) => void): Listener {
+  listen(
+    host: SimProcess,
+    address: Address,
+    accept: Accept,
+    done: (error: Error | undefined) => void,
+  ): Listener {
     const holder = this.listeners.get(address);
     const listener = new SimListener(this, address, host, accept);
     const busy = holder !== undefined && holder.host.life === holder.life && holder.host.up;
@@ -190,7 +195,8 @@ export class NetworkWorld implements EventTarget {
   /** How long a break takes to reach the other end; undefined when it never does. */
   breakDelay(link: Link, reason: CloseReason): Micros | undefined {
     if (link.cuts > 0) return undefined;
-    const hidden = reason !== "closed" && link.halfOpen.chance(link.breaks++, this.settings["network.halfOpen"]);
+    const hidden =
+      reason !== "closed" && link.halfOpen.chance(link.breaks++, this.settings["network.halfOpen"]);
     return hidden ? undefined : link.controlLatency(this.settings);
   }
 }

@@ -84,7 +84,10 @@ export class SimRun {
       { nodes: this.cluster.nodes, groups: this.groups },
     );
     for (const checker of this.checkers.all) this.world.trace.add(checker);
-    this.nemesis = new Nemesis(this.world, this.cluster, { duration: this.duration, budget: scenario.budget });
+    this.nemesis = new Nemesis(this.world, this.cluster, {
+      duration: this.duration,
+      budget: scenario.budget,
+    });
     this.world.trace.add({
       kinds: ["role"],
       onEvent: (event) => {
@@ -199,7 +202,9 @@ export class SimRun {
 
   private settled(): boolean {
     for (const group of this.groups) {
-      const members = this.checkers.model.group(group).members.filter((member) => member.standing === "member");
+      const members = this.checkers.model
+        .group(group)
+        .members.filter((member) => member.standing === "member");
       const first = members[0];
       if (first === undefined) continue;
       const same = (index: number): boolean => index === first.commitIndex;
@@ -271,7 +276,11 @@ export class SimRun {
       return;
     }
     const { name, message } = error instanceof Error ? error : new Error(String(error));
-    this.end("crash", { checker: "exception", message: `${name}: ${message}`, explanation: `${where} threw it at ${this.now} us.` });
+    this.end("crash", {
+      checker: "exception",
+      message: `${name}: ${message}`,
+      explanation: `${where} threw it at ${this.now} us.`,
+    });
   }
 
   private nodesAtEnd(): NodeAtEnd[] {

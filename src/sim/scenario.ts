@@ -4,7 +4,7 @@ import type { Micros } from "../core/base/units.ts";
 import type { Clock } from "../core/io/clock.ts";
 import type { Address, Network } from "../core/io/network.ts";
 import type { Random } from "../core/io/random.ts";
-import type { TraceEvent } from "../core/io/trace.ts";
+import type { TraceEvent, TraceKind } from "../core/io/trace.ts";
 import type { NodePorts } from "../core/node/ports.ts";
 import type { NodeAtEnd, Violation } from "./checker/checker.ts";
 import type { Decision } from "./decisions.ts";
@@ -68,25 +68,38 @@ export interface NemesisWorld {
    * Calls `act(n)` for n = 0, 1, ... at drawn distances in [min, max] from each other until the faults end.
    * `first` is the earliest moment of the first one.
    */
-  repeat(name: string, every: { readonly first?: Micros; readonly min: Micros; readonly max: Micros }, act: (n: number) => void): void;
+  repeat(
+    name: string,
+    every: { readonly first?: Micros; readonly min: Micros; readonly max: Micros },
+    act: (n: number) => void,
+  ): void;
+  /** Calls `act` at every trace event of these kinds until the faults end, in the middle of the turn that emits it: aim, and let `afterTurns` fire. */
+  watch(kinds: readonly TraceKind[], act: (event: TraceEvent) => void): void;
   /** Calls `act` after `delay`, also when the faults have ended. */
   after(delay: Micros, act: () => void): void;
   /**
    * Whether and how occurrence `key` of a fault happens: `draw` gives its value, undefined for "not at all".
    * The value is recorded; in a replay it comes from the list.
    */
-  decide(fault: { readonly kind: string; readonly key: string; readonly node?: NodeId }, draw: () => string | undefined): string | undefined;
+  decide(
+    fault: { readonly kind: string; readonly key: string; readonly node?: NodeId },
+    draw: () => string | undefined,
+  ): string | undefined;
   /** The leader of the highest term that is running, as far as the trace told. */
   leader(): NodeId | undefined;
   isUp(node: NodeId): boolean;
   isPaused(node: NodeId): boolean;
   /**
    * Stops a process between two of its events. `kill` leaves the machine and its page cache; `power` loses what was not
-   * synced. `afterTurns` puts the crash behind that many more turns of the process.
+   * synced. `afterTurns` puts the crash behind that many more turns of the process; `downFor` after the crash it starts
+   * again, unless it was started before.
    */
-  crash(node: NodeId, options: { readonly how: "kill" | "power"; readonly afterTurns?: number }): void;
-  /** An orderly stop: the node hands over leadership, then its process exits. */
-  shutDown(node: NodeId): void;
+  crash(
+    node: NodeId,
+    options: { readonly how: "kill" | "power"; readonly afterTurns?: number; readonly downFor?: Micros },
+  ): void;
+  /** An orderly stop: the node hands over leadership, then its process exits, and starts again after `downFor`. */
+  shutDown(node: NodeId, downFor: Micros): void;
   /** Starts a process that is down. */
   restart(node: NodeId): void;
   pause(node: NodeId): void;

@@ -61,7 +61,15 @@ export function callEvent(
   digest: number,
   run: () => void,
 ): SimEvent {
-  return { kind, turn, host, life: host === undefined ? -1 : host.life, digest, target: callTarget, subject: run };
+  return {
+    kind,
+    turn,
+    host,
+    life: host === undefined ? -1 : host.life,
+    digest,
+    target: callTarget,
+    subject: run,
+  };
 }
 
 /** Why the processing loop returned. */

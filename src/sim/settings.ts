@@ -65,8 +65,18 @@ export const knobs: { readonly [path in KnobPath]: Knob } = {
   "network.stallMax": time(500 * millisecond, "longest stall"),
   "network.halfOpen": probability("the other end of a broken connection is not told"),
   "network.timeout": time(3 * second, "silence after which a connection with unanswered frames breaks"),
-  "network.bufferBytes": { unit: "bytes", calm: mebibyte, max: 1_024 * mebibyte, about: "send buffer of a connection" },
-  "network.bufferFrames": { unit: "count", calm: 1_024, max: 1_000_000, about: "send buffer of a connection" },
+  "network.bufferBytes": {
+    unit: "bytes",
+    calm: mebibyte,
+    max: 1_024 * mebibyte,
+    about: "send buffer of a connection",
+  },
+  "network.bufferFrames": {
+    unit: "count",
+    calm: 1_024,
+    max: 1_000_000,
+    about: "send buffer of a connection",
+  },
   "disk.writeMin": time(20, "shortest write into the page cache"),
   "disk.writeMax": time(200, "longest ordinary write"),
   "disk.readMin": time(50, "shortest read"),
@@ -88,7 +98,9 @@ export const knobs: { readonly [path in KnobPath]: Knob } = {
   "clock.skewMax": time(0, "largest difference of a wall clock from true time"),
   "process.downMin": time(50 * millisecond, "shortest time from crash to restart"),
   "process.downMax": time(3 * second, "longest time from crash to restart"),
-  "process.powerLoss": probability("a crash takes the machine down: un-synced data is lost, connections fall silent"),
+  "process.powerLoss": probability(
+    "a crash takes the machine down: un-synced data is lost, connections fall silent",
+  ),
   "process.pauseMax": time(2 * second, "longest pause of a process"),
 };
 
@@ -134,7 +146,12 @@ export function drawSettings(
   return settings;
 }
 
-function drawKnob(unit: KnobUnit, [low, high]: readonly [number, number], which: number, draw: number): number {
+function drawKnob(
+  unit: KnobUnit,
+  [low, high]: readonly [number, number],
+  which: number,
+  draw: number,
+): number {
   if (unit !== "probability") return low + (draw % (high - low + 1));
   if (low === 0 && which % leftOutOf === 0) return 0;
   // Parts of ten thousand, so that the printed value is the whole truth.
@@ -175,7 +192,13 @@ export function formatMicros(value: Micros): string {
   return `${value}us`;
 }
 
-const times: { readonly [suffix: string]: number } = { us: 1, ms: millisecond, s: second, m: 60 * second, h: hour };
+const times: { readonly [suffix: string]: number } = {
+  us: 1,
+  ms: millisecond,
+  s: second,
+  m: 60 * second,
+  h: hour,
+};
 
 /** `60s`, `250ms`, `2.5s`, `1m`, `800us`. @returns undefined when the text is no time, or finer than a microsecond. */
 export function parseMicros(text: string): Micros | undefined {
@@ -185,7 +208,13 @@ export function parseMicros(text: string): Micros | undefined {
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-const sizes: { readonly [suffix: string]: number } = { "": 1, B: 1, KiB: 1_024, MiB: mebibyte, GiB: 1_024 * mebibyte };
+const sizes: { readonly [suffix: string]: number } = {
+  "": 1,
+  B: 1,
+  KiB: 1_024,
+  MiB: mebibyte,
+  GiB: 1_024 * mebibyte,
+};
 
 /** @returns the value of a knob, or the sentence that says what is allowed. */
 export function parseKnob(path: KnobPath, text: string): number | string {
@@ -206,6 +235,7 @@ export function parseKnob(path: KnobPath, text: string): number | string {
     value = /^\d+(ppm)?$/.test(text.trim()) ? Number.parseInt(text, 10) : undefined;
     allowed = "a whole number";
   }
-  if (value === undefined || value > max) return `${allowed}${unit === "probability" ? "" : `, at most ${formatKnob(path, max)}`}`;
+  if (value === undefined || value > max)
+    return `${allowed}${unit === "probability" ? "" : `, at most ${formatKnob(path, max)}`}`;
   return value;
 }

@@ -10,8 +10,12 @@ interface Change {
   stamp: number;
   /** Directories whose sync it still waits for. */
   readonly waiting: Set<SimDirectory>;
-  readonly remove: { readonly directory: SimDirectory; readonly name: string; readonly file: SimFile } | undefined;
-  readonly add: { readonly directory: SimDirectory; readonly name: string; readonly file: SimFile } | undefined;
+  readonly remove:
+    | { readonly directory: SimDirectory; readonly name: string; readonly file: SimFile }
+    | undefined;
+  readonly add:
+    | { readonly directory: SimDirectory; readonly name: string; readonly file: SimFile }
+    | undefined;
 }
 
 /** What processes see, and what the disk is certain to hold. Directories themselves are durable at once. */

@@ -71,7 +71,8 @@ export class SimFile {
       const sector = this.dirty.get(n);
       if (sector !== undefined && sector.writer === writer) sector.stamp = stamp;
     }
-    for (const entry of this.lengths) if (entry.stamp === pending && entry.length <= offset + length) entry.stamp = stamp;
+    for (const entry of this.lengths)
+      if (entry.stamp === pending && entry.length <= offset + length) entry.stamp = stamp;
   }
 
   truncate(length: number, writer: number, stamp: number): void {

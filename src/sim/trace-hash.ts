@@ -87,7 +87,10 @@ export class TraceHash {
       case "hard-state":
         return mix(this.text(event.votedFor), event.term);
       case "role":
-        return mix(mix(this.text(event.role), event.term), mix(this.text(event.leader), number(event.lastIndex)));
+        return mix(
+          mix(this.text(event.role), event.term),
+          mix(this.text(event.leader), number(event.lastIndex)),
+        );
       default:
         return this.rarePayload(event);
     }

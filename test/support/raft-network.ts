@@ -204,7 +204,7 @@ export class RaftNetwork {
   }
 
   /** Delivers and syncs everything until nothing moves, without letting time pass. */
-  settle(stepsMax = 100_000): void {
+  settle(stepsMax = 20_000): void {
     for (let steps = 0; steps < stepsMax; steps++) {
       const busy = this.members.find((member) => member.up && member.disk.length > 0);
       if (busy !== undefined) this.diskStep(busy);

@@ -96,9 +96,9 @@ export function checkClientConfig(config: ClientConfig): void {
   const longest = 3_600 * second;
   for (const [key, low, high] of [
     ["entryBodyBytesMax", 1, entryBodyBytesMax],
+    ["inFlightMax", 1, 65_536],
     ["appendEntriesMax", 1, config.inFlightMax],
     ["appendBytesMax", config.entryBodyBytesMax, 6 * mebibyte],
-    ["inFlightMax", 1, 65_536],
     ["pendingAppendsMax", 1, 1_000_000],
     ["pendingBytesMax", config.appendBytesMax, 1_024 * mebibyte],
     ["pendingCallsMax", 1, 1_000_000],

@@ -61,25 +61,27 @@ export class Applier {
       const entries = this.source.fromWindow(first, applyBytesMax);
       if (entries === undefined) return this.load(first);
       assert(entries.length > 0, "a committed entry is in the log");
-      this.take(entries);
+      this.take(entries, this.commitIndex);
     }
   }
 
   private load(first: number): void {
     this.loading = true;
+    // What lies beyond may be cut while the disk reads; only what is committed now can never change.
+    const limit = this.commitIndex;
     this.source.fromDisk(first, applyBytesMax, (error, value) => {
       this.loading = false;
       if (this.stopped) return;
       if (error !== undefined || value.entries.length === 0) {
         return this.events.blocked(first, error ?? new Error("the entry is not on the disk yet"));
       }
-      this.take(value.entries);
+      this.take(value.entries, limit);
       this.advance();
     });
   }
 
-  private take(entries: readonly Entry[]): void {
-    const beyond = entries.findIndex((entry) => entry.index > this.commitIndex);
+  private take(entries: readonly Entry[], limit: number): void {
+    const beyond = entries.findIndex((entry) => entry.index > limit);
     const committed = beyond === -1 ? entries : entries.slice(0, beyond);
     if (committed.length === 0) return;
     this.machine.apply(committed);

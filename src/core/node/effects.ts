@@ -54,8 +54,11 @@ export class EffectRunner {
   private meta: { term: number; votedFor: NodeId | "" };
   /** Completions of saves, in order: hard states, and the peers' incarnations that are saved beside them. */
   private readonly saves: { readonly hardState: boolean; readonly done: () => void }[] = [];
-  private hardStatesPending = 0;
-  private readonly held: { readonly to: NodeId; readonly message: Message }[] = [];
+  /** Hard states handed to the store, and how many of them are durable. */
+  private hardStates = 0;
+  private hardStatesDurable = 0;
+  /** Messages that wait for the hard state they were emitted behind, in order. */
+  private readonly held: { readonly to: NodeId; readonly message: Message; readonly behind: number }[] = [];
   private readonly writer = new ByteWriter();
   private timer: Timer | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
@@ -131,12 +134,16 @@ export class EffectRunner {
         "only entries that the disk has synced are acknowledged (figure 2, persistent state)",
       );
     }
-    if (this.hardStatesPending > 0) this.held.push({ to, message });
-    else this.transmit(to, message);
+    if (this.hardStates === this.hardStatesDurable) this.transmit(to, message);
+    else this.held.push({ to, message, behind: this.hardStates });
   }
 
   private transmit(to: NodeId, message: Message): void {
-    encodeMessage(beginFrame(this.writer, "raft", this.options.group), message);
+    const { node, group, ports } = this.options;
+    if (message.type === "request-vote-result" && message.granted) {
+      ports.trace.emit({ kind: "vote", node, group, term: message.term, candidate: to });
+    }
+    encodeMessage(beginFrame(this.writer, "raft", group), message);
     const bulk = message.type === "append-entries" && message.entries.length > 0;
     // A frame that is not taken is as a lost one: Raft sends it again.
     this.options.send(to, bulk ? "bulk" : "control", this.writer.finish());
@@ -146,7 +153,7 @@ export class EffectRunner {
 
   private save(hardState: Meta | { readonly term: number; readonly votedFor: NodeId | "" }): void {
     this.meta = { term: hardState.term, votedFor: hardState.votedFor };
-    this.hardStatesPending += 1;
+    this.hardStates += 1;
     const { term, votedFor } = this.meta;
     this.saves.push({ hardState: true, done: () => this.hardStateSaved(term, votedFor) });
     this.options.store.saveMeta({ ...this.meta, peers: this.options.peers() });
@@ -168,9 +175,14 @@ export class EffectRunner {
   private hardStateSaved(term: number, votedFor: NodeId | ""): void {
     const { node, group, ports } = this.options;
     ports.trace.emit({ kind: "hard-state", node, group, term, votedFor });
-    this.hardStatesPending -= 1;
-    if (this.hardStatesPending > 0) return;
-    for (const { to, message } of this.held.splice(0)) this.transmit(to, message);
+    this.hardStatesDurable += 1;
+    while (this.held.length > 0 && (this.held[0]?.behind ?? 0) <= this.hardStatesDurable) {
+      const next = this.held.shift();
+      // While it waited the node went on to a newer term: what it said in the old one matters to nobody now.
+      if (next !== undefined && next.message.term >= this.raft.view.term)
+        this.transmit(next.to, next.message);
+    }
+    if (this.hardStatesDurable < this.hardStates) return;
     this.step({ type: "saved", now: ports.clock.monotonic() });
   }
 

@@ -125,12 +125,16 @@ export class Reads {
     });
   }
 
+  /** Entries that were applied when they were read: what is applied while the disk reads may come in a cut version. */
   private load(first: number, bytesMax: number, done: Done<readonly Entry[]>): void {
+    const last = this.source.appliedIndex;
+    const applied = (entries: readonly Entry[]): readonly Entry[] =>
+      entries.filter((entry) => entry.index <= last);
     const entries = this.source.fromWindow(first, bytesMax);
-    if (entries !== undefined) return done(undefined, entries);
+    if (entries !== undefined) return done(undefined, applied(entries));
     this.source.fromDisk(first, bytesMax, (error, value) => {
       if (error !== undefined) done(error, []);
-      else done(undefined, value.entries);
+      else done(undefined, applied(value.entries));
     });
   }
 
@@ -166,7 +170,7 @@ export class Reads {
       const found: ReadEntry[] = [];
       let next = request.from;
       for (const entry of entries) {
-        if (entry.index > commitIndex || found.length >= request.entriesMax) break;
+        if (found.length >= request.entriesMax) break;
         next = entry.index + 1;
         if (entry.kind === "data") found.push(readable(entry));
       }

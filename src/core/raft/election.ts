@@ -5,7 +5,7 @@ import type { Progress } from "./progress.ts";
 import { failReads } from "./read-index.ts";
 import { startLeading } from "./replication.ts";
 import type { RaftState } from "./state.ts";
-import { counts, fillReached, isVoter, mayVote, send, tellRole, tellVote } from "./state.ts";
+import { counts, fillReached, mayVote, send, tellRole, tellVote } from "./state.ts";
 import { endTransfer } from "./transfer.ts";
 
 /** Raft §5.2 and §5.4.1; dissertation §4.2.3 (disruptive servers) and §9.6 (pre-vote). */
@@ -196,7 +196,6 @@ function vote(s: RaftState, candidate: NodeId): void {
   // A pre-candidate that votes for somebody else gives its own campaign up.
   if (s.role === "pre-candidate") becomeFollower(s, s.term, "", "voted");
   resetElectionTimer(s);
-  tellVote(s, candidate);
 }
 
 export function onRequestVoteResult(s: RaftState, from: NodeId, m: RequestVoteResult): void {
@@ -234,7 +233,7 @@ export function stopTakingPart(s: RaftState): void {
 
 /** A message of `term` from a peer that leads it. @returns whether the peer is this node's leader now. */
 export function followLeader(s: RaftState, from: NodeId, term: number): boolean {
-  if (term < s.term || s.role === "leader" || !isVoter(s, from)) return false;
+  if (term < s.term || (term === s.term && s.role === "leader")) return false;
   becomeFollower(s, term, from, "leader");
   leaderHeard(s);
   return true;

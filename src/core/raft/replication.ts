@@ -89,12 +89,9 @@ function sendNext(s: RaftState, p: Progress): boolean {
     // How large the entries are is not known before they are read: one full message must fit.
     if (p.inFlightCount > 0 && roomBytes < config.messageBytesMax) return false;
     p.loadFirst = p.nextIndex;
-    s.out.push({
-      type: "load",
-      peer: p.peer,
-      first: p.nextIndex,
-      bytes: Math.min(roomBytes, config.messageBytesMax),
-    });
+    // A guess needs only the end of what is before it.
+    const bytes = travelsBare(s, p) ? 1 : Math.min(roomBytes, config.messageBytesMax);
+    s.out.push({ type: "load", peer: p.peer, first: p.nextIndex, bytes });
     return false;
   }
   if (p.inFlightCount > 0) {
@@ -166,9 +163,16 @@ export function loaded(s: RaftState, p: Progress, before: LogEnd, entries: reado
   } else if (fits && entries.length > 0) {
     const taken =
       entries.length > s.config.messageEntriesMax ? entries.slice(0, s.config.messageEntriesMax) : entries;
-    const silent = s.now - p.heardAt >= s.config.electionTimeoutMax;
     if (p.state === "replicate" || !p.probeSent) {
-      sendAppend(s, p, before.index, before.term, before.chainCrc, before.pos, silent ? noEntries : taken);
+      sendAppend(
+        s,
+        p,
+        before.index,
+        before.term,
+        before.chainCrc,
+        before.pos,
+        travelsBare(s, p) ? noEntries : taken,
+      );
     }
     pump(s, p);
   } else {

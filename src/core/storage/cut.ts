@@ -30,7 +30,12 @@ export interface CutPoint {
  * Everything before the cut must be durable already.
  * @returns where the next batch goes.
  */
-export function* cutLog(files: LogFiles, meta: MetaFile, point: CutPoint, later: readonly Segment[]): Task<Place> {
+export function* cutLog(
+  files: LogFiles,
+  meta: MetaFile,
+  point: CutPoint,
+  later: readonly Segment[],
+): Task<Place> {
   const { segment: number, offset } = point.place;
   const cut: Cut = {
     position: positionOf(number, offset),
@@ -69,6 +74,7 @@ export function cutWithin(
   end: LogEnd,
   dirtyTo: number,
 ): CutPoint {
-  if (end.index === batch.header.previous.index) return { place: batch.place, batch: undefined, end, dirtyTo };
+  if (end.index === batch.header.previous.index)
+    return { place: batch.place, batch: undefined, end, dirtyTo };
   return { place: { segment: batch.place.segment, offset }, batch, end, dirtyTo };
 }

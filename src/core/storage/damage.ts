@@ -22,6 +22,8 @@ export interface Extent {
    * were, byte for byte. Undefined where headers were lost: there a fresh batch is written, padded to fill the extent.
    */
   readonly lastIndex: number | undefined;
+  /** It reaches to the end of its segment, which may grow. */
+  readonly open: boolean;
 }
 
 /** Damaged records between two places of the log whose chain is known. */
@@ -30,6 +32,14 @@ export interface Hole {
   readonly after: LogEnd;
   /** In order. */
   readonly extents: readonly Extent[];
+  /** The batch that the damage begins in, when its header is good. */
+  readonly batch: PlacedBatch | undefined;
+}
+
+/** A batch and where it stands. */
+export interface PlacedBatch {
+  readonly place: Place;
+  readonly header: BatchHeader;
 }
 
 export function damageOf(hole: Hole): Damage {
@@ -43,15 +53,14 @@ export function framesBetween(files: LogFiles, from: Place, to: Place): Extent[]
     const begin = segment === from.segment ? from.offset : segmentHeaderBytes;
     const size = files.segments.get(segment)?.size ?? files.segmentBytes;
     const end = segment === to.segment ? to.offset : Math.max(size, files.segmentBytes);
-    if (end > begin) extents.push({ segment, from: begin, to: end, lastIndex: undefined });
+    const open = segment !== to.segment;
+    if (end > begin) extents.push({ segment, from: begin, to: end, lastIndex: undefined, open });
   }
   return extents;
 }
 
 /** A bad record within a batch whose header is good. */
-export interface Flaw {
-  readonly place: Place;
-  readonly header: BatchHeader;
+export interface Flaw extends PlacedBatch {
   /** File offset of the bad record. */
   readonly offset: number;
   readonly before: LogEnd;
@@ -63,18 +72,22 @@ export function holeOfFlaw(files: LogFiles, flaw: Flaw, anchor: Anchor): Hole {
   const { header } = flaw;
   const payloadEnd = flaw.place.offset + batchHeaderBytes + header.payloadBytes;
   const behind = { segment, offset: flaw.place.offset + batchBytes(header) };
-  const within = { segment, from: flaw.offset, to: payloadEnd, lastIndex: header.previous.index + header.count };
+  const lastIndex = header.previous.index + header.count;
+  const within = { segment, from: flaw.offset, to: payloadEnd, lastIndex, open: false };
   return {
     before: flaw.before,
     after: anchor.previous,
     extents: [within, ...framesBetween(files, behind, anchor.place)],
+    batch: { place: flaw.place, header },
   };
 }
 
 /** The hole that one bad body makes. */
 export function holeOfBody(flaw: Flaw, next: { readonly offset: number; readonly end: LogEnd }): Hole {
-  const extent = { segment: flaw.place.segment, from: flaw.offset, to: next.offset, lastIndex: next.end.index };
-  return { before: flaw.before, after: next.end, extents: [extent] };
+  const { segment } = flaw.place;
+  const extent = { segment, from: flaw.offset, to: next.offset, lastIndex: next.end.index, open: false };
+  const batch = { place: flaw.place, header: flaw.header };
+  return { before: flaw.before, after: next.end, extents: [extent], batch };
 }
 
 /** Holes of one log, ascending and apart. */

@@ -68,7 +68,8 @@ export function decodeIdentity(bytes: Uint8Array): Identity {
   }
   const voters = field("voters");
   const stage = stages.find((one) => one === field("stage"));
-  if (stage === undefined) throw new LogError("damaged", "the identity file names no known stage", { retry: "never" });
+  if (stage === undefined)
+    throw new LogError("damaged", "the identity file names no known stage", { retry: "never" });
   return {
     formatVersion,
     cluster: field("cluster"),
@@ -101,8 +102,7 @@ export function* replaceFile(
   bytes: Uint8Array,
 ): Task<void> {
   const names = yield* wait<readonly string[]>((done) => disk.list(directory, done));
-  if (names.includes(temporary))
-    yield* wait<void>((done) => disk.remove(`${directory}/${temporary}`, done));
+  if (names.includes(temporary)) yield* wait<void>((done) => disk.remove(`${directory}/${temporary}`, done));
   const file = yield* wait<DiskFile>((done) => disk.open(`${directory}/${temporary}`, "new", done));
   yield* wait<void>((done) => file.write(0, [bytes], done));
   yield* wait<void>((done) => file.sync(done));
@@ -114,7 +114,12 @@ export function* replaceFile(
 /** @throws LogError wrong-directory, naming both, when the directory belongs to somebody else. */
 export function checkIdentity(
   found: Identity,
-  asked: { readonly cluster: string; readonly group: GroupId; readonly node: NodeId; readonly directory: string },
+  asked: {
+    readonly cluster: string;
+    readonly group: GroupId;
+    readonly node: NodeId;
+    readonly directory: string;
+  },
 ): void {
   const refuse = (what: string, has: string, wants: string): never => {
     throw new LogError(

@@ -83,25 +83,24 @@ export class MetaFile {
       return;
     }
     this.writing = true;
+    const told = this.waiting.length;
     runTask(save ? this.writeNext() : this.mirror(), (error) => {
       this.writing = false;
       if (error !== undefined) {
         this.fault = error;
         this.failed(error, "write meta");
-      }
+      } else for (const done of this.waiting.splice(0, told)) done(undefined, undefined);
       this.next();
     });
   }
 
   private *writeNext(): Task<void> {
-    const told = this.waiting.length;
     const record = { sequence: this.newest.sequence + 1, meta: this.meta, cut: this.cut };
     const slot = 1 - this.newestSlot;
     yield* this.write(slot, record);
     this.newest = record;
     this.newestSlot = slot;
     this.mirrored = false;
-    for (const done of this.waiting.splice(0, told)) done(undefined, undefined);
   }
 
   private *mirror(): Task<void> {
@@ -145,7 +144,9 @@ export function* openMeta(
   const newest = slots[slot];
   if (newest === undefined) {
     yield* wait<void>((done) => file.close(done));
-    throw new LogError("damaged", `${path}/${metaName}: both slots of term and vote are damaged`, { retry: "never" });
+    throw new LogError("damaged", `${path}/${metaName}: both slots of term and vote are damaged`, {
+      retry: "never",
+    });
   }
   if (slots[1 - slot]?.sequence !== newest.sequence) {
     const copy = encodeSlot(newest, directory, 1 - slot);

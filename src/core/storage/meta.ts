@@ -68,7 +68,10 @@ export function decodeSlot(bytes: Uint8Array, directory: number, slot: number): 
   if (crc32c(bytes, 8, slotBytes, placeSeed(directory, slot)) !== getU32(bytes, 4)) return undefined;
   const version = getU16(bytes, 8);
   if (version !== formatVersion) {
-    throw new LogError("wrong-version", `a meta file of format version ${version}, where ${formatVersion} is read`);
+    throw new LogError(
+      "wrong-version",
+      `a meta file of format version ${version}, where ${formatVersion} is read`,
+    );
   }
   const r = new ByteReader(bytes, 10);
   const sequence = r.u64();
@@ -81,5 +84,9 @@ export function decodeSlot(bytes: Uint8Array, directory: number, slot: number): 
   for (let left = r.u16(); left > 0; left--) {
     peers.push({ node: nodeId(r.ascii(textBytesMax)), incarnation: r.ascii(textBytesMax) });
   }
-  return { sequence, meta: { term, votedFor: votedFor === "" ? "" : nodeId(votedFor), peers }, cut: { position, generation, previous } };
+  return {
+    sequence,
+    meta: { term, votedFor: votedFor === "" ? "" : nodeId(votedFor), peers },
+    cut: { position, generation, previous },
+  };
 }

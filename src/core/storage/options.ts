@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { GroupId, NodeId } from "../base/brand.ts";
+import { kibibyte, mebibyte } from "../base/units.ts";
 import { segmentHeaderBytes } from "./format.ts";
 
 export interface StoreOptions {
@@ -21,18 +22,20 @@ export interface StoreOptions {
   readonly indexIntervalBytes: number;
 }
 
-export const defaultStoreLimits = {
-  segmentBytes: 64 * 1_024 * 1_024,
-  reserveBytes: 16 * 1_024 * 1_024,
-  batchBytesMax: 1_024 * 1_024,
-  readBytesMax: 1_024 * 1_024,
-  indexIntervalBytes: 65_536,
-} as const;
+export const defaultStoreLimits: Omit<StoreOptions, "directory" | "cluster" | "group" | "node"> = {
+  segmentBytes: 64 * mebibyte,
+  reserveBytes: 16 * mebibyte,
+  batchBytesMax: mebibyte,
+  readBytesMax: mebibyte,
+  indexIntervalBytes: 64 * kibibyte,
+};
 
 export function checkStoreOptions(options: StoreOptions): void {
   const { segmentBytes, reserveBytes, batchBytesMax, readBytesMax, indexIntervalBytes } = options;
   assert(
-    segmentBytes % segmentHeaderBytes === 0 && segmentBytes >= 2 * segmentHeaderBytes && segmentBytes <= 2 ** 31,
+    segmentBytes % segmentHeaderBytes === 0 &&
+      segmentBytes >= 2 * segmentHeaderBytes &&
+      segmentBytes <= 2 ** 31,
     "segmentBytes is a multiple of 4096 from 8192 to 2^31",
   );
   assert(reserveBytes >= 0 && reserveBytes < 2 * segmentBytes, "the reserve fits into two segments");

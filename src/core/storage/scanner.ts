@@ -46,7 +46,10 @@ export interface Leftovers {
 /** Whether `next` begins exactly at `end`. */
 export function continues(end: LogEnd, next: LogEnd): boolean {
   return (
-    next.index === end.index && next.chainCrc === end.chainCrc && next.pos === end.pos && next.term === end.term
+    next.index === end.index &&
+    next.chainCrc === end.chainCrc &&
+    next.pos === end.pos &&
+    next.term === end.term
   );
 }
 
@@ -119,7 +122,10 @@ export class Scanner {
     const rolled = yield* this.nextSegment(place.segment, end);
     if (rolled === undefined) return undefined;
     const first = yield* this.batchAt(rolled);
-    return { place: rolled, header: first !== undefined && continues(end, first.previous) ? first : undefined };
+    return {
+      place: rolled,
+      header: first !== undefined && continues(end, first.previous) ? first : undefined,
+    };
   }
 
   /**

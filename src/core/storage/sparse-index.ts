@@ -19,8 +19,8 @@ export class SparseIndex {
     this.positions.push(position);
   }
 
-  /** The last remembered batch that begins at or before `index`; undefined when none does. */
-  find(index: number): Place | undefined {
+  /** The last remembered batch that begins at or before `index`, or the one `back` before it; undefined when there is none. */
+  find(index: number, back = 0): Place | undefined {
     let low = 0;
     let high = this.firsts.length;
     while (low < high) {
@@ -28,7 +28,7 @@ export class SparseIndex {
       if ((this.firsts[middle] as number) <= index) low = middle + 1;
       else high = middle;
     }
-    const position = this.positions[low - 1];
+    const position = this.positions[low - 1 - back];
     return position === undefined ? undefined : placeOf(position);
   }
 

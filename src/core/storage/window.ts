@@ -26,7 +26,9 @@ export class Window {
       this.segment = segment;
       this.start = offset;
       this.bytes =
-        bytes > 0 ? yield* wait<Uint8Array>((done) => segment.file.read(offset, bytes, done)) : new Uint8Array(0);
+        bytes > 0
+          ? yield* wait<Uint8Array>((done) => segment.file.read(offset, bytes, done))
+          : new Uint8Array(0);
     }
     return Math.max(0, this.start + this.bytes.length - offset);
   }

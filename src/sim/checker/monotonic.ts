@@ -18,7 +18,6 @@ export class Monotonic implements Checker {
   readonly kinds: readonly TraceKind[] = [
     "recovered",
     "role",
-    "vote",
     "match",
     "append",
     "sync",
@@ -48,7 +47,6 @@ export class Monotonic implements Checker {
         reached.appliedIndex = -1;
         break;
       case "role":
-      case "vote":
       case "match":
       case "append":
         this.onTerm(member, reached, event.term);

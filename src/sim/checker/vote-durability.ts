@@ -1,24 +1,32 @@
 import type { GroupId, NodeId } from "../../core/base/brand.ts";
-import type { RecoveredEvent, TraceEvent, TraceKind } from "../../core/io/trace.ts";
+import type {
+  HardStateEvent,
+  RecoveredEvent,
+  TraceEvent,
+  TraceKind,
+  VoteEvent,
+} from "../../core/io/trace.ts";
 import type { Checker, Report } from "./checker.ts";
 import type { ClusterModel, Member } from "./cluster-model.ts";
 
-/** What a node told others about its term and vote, in all its lives. */
+/** What a node told others about its term and vote, in all its lives, and what its disk reported as synced. */
 interface Told {
   term: number;
   /** The vote of `voteTerm`. */
   candidate: NodeId | "";
   voteTerm: number;
+  durableTerm: number;
+  durableVote: NodeId | "";
 }
 
 /**
- * A node votes at most once a term, whatever crashes lie between, and comes back with a term and a vote that are not
- * behind anything it asserted: a vote, a match, leadership, a synced hard state.
+ * A node votes at most once a term, whatever crashes lie between; its vote is synced before it is given; and it comes back
+ * with a term and a vote that are not behind anything it asserted: a vote, leadership, a synced hard state.
  * Source: Raft §5.2 and figure 2, "persistent state ... updated on stable storage before responding to RPCs".
  */
 export class VoteDurability implements Checker {
   readonly name = "vote-durability";
-  readonly kinds: readonly TraceKind[] = ["vote", "hard-state", "match", "role", "recovered"];
+  readonly kinds: readonly TraceKind[] = ["vote", "hard-state", "role", "recovered"];
   private readonly report: Report;
   private readonly model: ClusterModel;
   private readonly told = new Map<Member, Told>();
@@ -27,23 +35,21 @@ export class VoteDurability implements Checker {
     this.report = report;
     this.model = model;
     for (const group of model.groups)
-      for (const member of group.members) this.told.set(member, { term: 0, candidate: "", voteTerm: 0 });
+      for (const member of group.members) {
+        this.told.set(member, { term: 0, candidate: "", voteTerm: 0, durableTerm: 0, durableVote: "" });
+      }
   }
 
   onEvent(event: TraceEvent): void {
     switch (event.kind) {
       case "vote":
-        this.onVote(event.node, event.group, event.term, event.candidate);
+        this.onVote(event);
         break;
       case "hard-state":
-        if (event.votedFor !== "") this.onVote(event.node, event.group, event.term, event.votedFor);
-        else this.assertTerm(event.node, event.group, event.term);
-        break;
-      case "match":
-        this.assertTerm(event.node, event.group, event.term);
+        this.onHardState(event);
         break;
       case "role":
-        if (event.role === "leader") this.assertTerm(event.node, event.group, event.term);
+        if (event.role === "leader") this.assertTerm(this.of(event.node, event.group), event.term);
         break;
       case "recovered":
         this.onRecovered(event);
@@ -57,12 +63,25 @@ export class VoteDurability implements Checker {
     return this.told.get(this.model.group(group).member(node)) as Told;
   }
 
-  private assertTerm(node: NodeId, group: GroupId, term: number): void {
-    const told = this.of(node, group);
+  private assertTerm(told: Told, term: number): void {
     if (term > told.term) told.term = term;
   }
 
-  private onVote(node: NodeId, group: GroupId, term: number, candidate: NodeId): void {
+  private onHardState({ node, group, term, votedFor }: HardStateEvent): void {
+    const told = this.of(node, group);
+    if (term < told.durableTerm) {
+      this.fail(
+        `${node} saved term ${term} of ${group} after it had saved term ${told.durableTerm}`,
+        "Saves are made in order, and terms only grow.",
+      );
+      return;
+    }
+    told.durableTerm = term;
+    told.durableVote = votedFor;
+    this.assertTerm(told, term);
+  }
+
+  private onVote({ node, group, term, candidate }: VoteEvent): void {
     const told = this.of(node, group);
     if (term < told.voteTerm || (term === told.voteTerm && candidate !== told.candidate)) {
       this.fail(
@@ -73,13 +92,23 @@ export class VoteDurability implements Checker {
       );
       return;
     }
+    if (term > told.durableTerm || (term === told.durableTerm && candidate !== told.durableVote)) {
+      this.fail(
+        `${node} voted for ${candidate} in term ${term} of ${group} before that was synced`,
+        `Its disk has synced term ${told.durableTerm} with ${told.durableVote === "" ? "no vote" : `a vote for ${told.durableVote}`}; a crash now would free it to vote again.`,
+      );
+      return;
+    }
     told.voteTerm = term;
     told.candidate = candidate;
-    if (term > told.term) told.term = term;
+    this.assertTerm(told, term);
   }
 
   private onRecovered(event: RecoveredEvent): void {
     const told = this.of(event.node, event.group);
+    const owed = { ...told };
+    told.durableTerm = event.term;
+    told.durableVote = event.votedFor;
     if (this.model.of(event).excused) {
       told.term = event.term;
       told.voteTerm = event.votedFor === "" ? 0 : event.term;
@@ -91,12 +120,16 @@ export class VoteDurability implements Checker {
         `${event.node} came back with term ${event.term} in ${event.group} after it had acted in term ${told.term}`,
         "Term and vote are synced before anything is said in them.",
       );
-    } else if (event.term === told.voteTerm && event.votedFor !== told.candidate) {
-      this.fail(
-        `${event.node} came back without the vote that it had given in term ${told.voteTerm} of ${event.group}`,
-        `It had voted for ${told.candidate} and now has ${event.votedFor === "" ? "no vote" : `voted for ${event.votedFor}`}.`,
-      );
+      return;
     }
+    // A synced vote is owed even if its answer never left: the disk had reported it.
+    const candidate = event.term === owed.voteTerm ? owed.candidate : owed.durableVote;
+    const known = event.term === owed.voteTerm || event.term === owed.durableTerm;
+    if (!known || candidate === "" || event.votedFor === candidate) return;
+    this.fail(
+      `${event.node} came back without its vote of term ${event.term} of ${event.group}`,
+      `It had voted for ${candidate} and now has ${event.votedFor === "" ? "no vote" : `voted for ${event.votedFor}`}.`,
+    );
   }
 
   private fail(message: string, explanation: string): void {

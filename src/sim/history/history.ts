@@ -26,7 +26,7 @@ export interface AppendOperation extends Call {
   indexes: readonly number[];
 }
 
-/** When ok: the key of the payload at `index`, or undefined for "out of range": nothing was committed there yet. */
+/** When ok: the key of the payload at `index`, `internalKey` for an internal entry, or undefined for "out of range": nothing was committed there yet. */
 export interface GetOperation extends Call {
   readonly kind: "get";
   readonly index: number;

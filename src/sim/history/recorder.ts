@@ -51,11 +51,11 @@ export class Recorder implements History {
     return operation;
   }
 
-  /** @param body undefined when the answer was that the log ends before the index. */
-  got(operation: GetOperation, now: Micros, body: Uint8Array | undefined): void {
+  /** @param key `internalKey` when the entry is internal, undefined when the log ends before the index. */
+  got(operation: GetOperation, now: Micros, key: number | undefined): void {
     operation.outcome = "ok";
     operation.returnedAt = now;
-    operation.key = body === undefined ? undefined : decodePayload(body);
+    operation.key = key;
   }
 
   readIndex(client: number, now: Micros): ReadIndexOperation {

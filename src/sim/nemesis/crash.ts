@@ -8,24 +8,28 @@ const turnsMax = 24;
 
 function downFor(world: NemesisWorld, name: string, n: number): number {
   const { settings } = world;
-  return within(world, { stream: `${name}.down`, key: n }, { low: settings["process.downMin"], high: settings["process.downMax"] });
+  return within(
+    world,
+    { stream: `${name}.down`, key: n },
+    { low: settings["process.downMin"], high: settings["process.downMax"] },
+  );
 }
 
-/** Crashes one node and starts it again after the drawn down-time. */
-function crashOne(world: NemesisWorld, node: NodeId, at: { readonly name: string; readonly n: number; readonly how: "kill" | "power" }): void {
+/** Crashes one node; it starts again after the drawn down-time. */
+function crashOne(
+  world: NemesisWorld,
+  node: NodeId,
+  at: { readonly name: string; readonly n: number; readonly how: "kill" | "power" },
+): void {
   const afterTurns = within(world, { stream: `${at.name}.turns`, key: at.n }, { low: 0, high: turnsMax });
-  world.crash(node, afterTurns === 0 ? { how: at.how } : { how: at.how, afterTurns });
-  // Should the turns never come, the crash comes no later than the restart is due.
-  world.after(downFor(world, at.name, at.n), () => restartUnlessUp(world, node));
-}
-
-function restartUnlessUp(world: NemesisWorld, node: NodeId): void {
-  if (!world.isUp(node)) world.restart(node);
+  world.crash(node, { how: at.how, afterTurns, downFor: downFor(world, at.name, at.n) });
 }
 
 /** Whether a crash is of the machine; the setting says how often. */
 function crashKind(world: NemesisWorld, name: string, n: number): "kill" | "power" {
-  return world.draw(`${name}.how`, n) < world.settings["process.powerLoss"] * 0x1_0000_0000 ? "power" : "kill";
+  return world.draw(`${name}.how`, n) < world.settings["process.powerLoss"] * 0x1_0000_0000
+    ? "power"
+    : "kill";
 }
 
 interface Crash {
@@ -62,7 +66,10 @@ export function crashAnyone(world: NemesisWorld, every: Every): void {
 }
 
 /** The leader crashes once, about `at`. */
-export function crashLeaderOnce(world: NemesisWorld, at: { readonly min: number; readonly max: number }): void {
+export function crashLeaderOnce(
+  world: NemesisWorld,
+  at: { readonly min: number; readonly max: number },
+): void {
   let done = false;
   crashRepeatedly(world, {
     name: "crash-leader",
@@ -85,8 +92,7 @@ export function powerLossOfAll(world: NemesisWorld, every: Every): void {
     world.nodes.forEach((node, i) => {
       const key = n * 16 + i;
       const afterTurns = within(world, { stream: `${name}.turns`, key }, { low: 0, high: 2 });
-      world.crash(node, afterTurns === 0 ? { how: "power" } : { how: "power", afterTurns });
-      world.after(downFor(world, name, key), () => restartUnlessUp(world, node));
+      world.crash(node, { how: "power", afterTurns, downFor: downFor(world, name, key) });
     });
   });
 }
@@ -101,7 +107,6 @@ export function orderlyRestart(world: NemesisWorld, every: Every): void {
     });
     const node = nodeNamed(world, value);
     if (node === undefined) return;
-    world.shutDown(node);
-    world.after(2_000_000 + downFor(world, name, n), () => restartUnlessUp(world, node));
+    world.shutDown(node, downFor(world, name, n));
   });
 }

@@ -9,7 +9,11 @@ export interface Every {
 }
 
 /** One of `list`, by the draw (stream, key). */
-export function pick<T>(world: NemesisWorld, at: { readonly stream: string; readonly key: number }, list: readonly T[]): T | undefined {
+export function pick<T>(
+  world: NemesisWorld,
+  at: { readonly stream: string; readonly key: number },
+  list: readonly T[],
+): T | undefined {
   return list.length === 0 ? undefined : list[world.draw(at.stream, at.key) % list.length];
 }
 
@@ -24,7 +28,11 @@ export function within(
 }
 
 /** A random order of `list`. */
-export function shuffled<T>(world: NemesisWorld, at: { readonly stream: string; readonly key: number }, list: readonly T[]): T[] {
+export function shuffled<T>(
+  world: NemesisWorld,
+  at: { readonly stream: string; readonly key: number },
+  list: readonly T[],
+): T[] {
   const left = [...list];
   const out: T[] = [];
   for (let i = 0; left.length > 0; i++) {

@@ -76,7 +76,11 @@ function named(world: NemesisWorld, list: string): NodeId[] {
 }
 
 /** One direction between two nodes is held up for a while; nothing is lost. */
-export function clogSometimes(world: NemesisWorld, every: Every, last: { readonly min: number; readonly max: number }): void {
+export function clogSometimes(
+  world: NemesisWorld,
+  every: Every,
+  last: { readonly min: number; readonly max: number },
+): void {
   const name = "clog";
   if (world.nodes.length < 2) return;
   world.repeat(name, every, (n) => {

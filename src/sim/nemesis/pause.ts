@@ -15,7 +15,11 @@ export function pauseSomeone(world: NemesisWorld, every: Every): void {
     const node = nodeNamed(world, value);
     if (node === undefined) return;
     const high = world.settings["process.pauseMax"];
-    const pauseFor = within(world, { stream: `${name}.for`, key: n }, { low: Math.min(high, 10 * millisecond), high });
+    const pauseFor = within(
+      world,
+      { stream: `${name}.for`, key: n },
+      { low: Math.min(high, 10 * millisecond), high },
+    );
     world.pause(node);
     world.after(pauseFor, () => world.resume(node));
   });
@@ -34,7 +38,11 @@ export function slowDiskSometimes(world: NemesisWorld, every: Every): void {
     const node = nodeNamed(world, who);
     if (node === undefined) return;
     world.slowDisk(node, Math.max(1, Number(factor) | 0));
-    const slowFor = within(world, { stream: `${name}.for`, key: n }, { low: 100 * millisecond, high: 3_000 * millisecond });
+    const slowFor = within(
+      world,
+      { stream: `${name}.for`, key: n },
+      { low: 100 * millisecond, high: 3_000 * millisecond },
+    );
     world.after(slowFor, () => world.slowDisk(node, 1));
   });
 }

@@ -60,7 +60,7 @@ export class FinalRead {
           this.next = next;
           if (next <= this.end) return;
           this.ended = true;
-          handle.cancel();
+          handle.close();
           done(undefined, undefined);
         },
         failed: (error) => {

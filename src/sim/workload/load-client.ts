@@ -4,7 +4,8 @@ import { kibibyte, millisecond, second } from "../../core/base/units.ts";
 import type { Client } from "../../core/client/client.ts";
 import { between } from "../../core/io/random.ts";
 import type { Operation } from "../history/history.ts";
-import { encodePayload, payloadKeyOf } from "../history/payload.ts";
+import { internalKey } from "../history/history.ts";
+import { decodePayload, encodePayload, payloadKeyOf } from "../history/payload.ts";
 import type { Recorder } from "../history/recorder.ts";
 import type { ClientHost, WorkloadOptions } from "../scenario.ts";
 
@@ -169,9 +170,13 @@ export class LoadClient {
     const operation = this.recorder.get(this.host.client, this.world.now(), index);
     this.begin(operation, () =>
       this.client.get(index, { timeout: this.timeout() }, (error, entry) => {
-        if (error instanceof LogError && error.code === "index-out-of-range")
-          this.end(operation, undefined, (now) => this.recorder.got(operation, now, undefined));
-        else this.end(operation, error, (now) => this.recorder.got(operation, now, entry.body));
+        const code = error instanceof LogError ? error.code : "";
+        if (code === "index-out-of-range" || code === "internal-entry") {
+          // Both are answers about the log, not refusals.
+          const key = code === "internal-entry" ? internalKey : undefined;
+          this.end(operation, undefined, (now) => this.recorder.got(operation, now, key));
+        } else
+          this.end(operation, error, (now) => this.recorder.got(operation, now, decodePayload(entry.body)));
       }),
     );
   }
@@ -219,20 +224,24 @@ export class LoadClient {
           from = next;
         },
         failed: () => {
-          // A tail may end with its client or its patience; it is begun anew at the next turn.
-          this.endTail = undefined;
-          this.tailUntil = 0;
+          // Begun anew at the next turn, unless another tail took its place already.
+          if (this.endTail === end) this.forgetTail();
         },
       },
     );
-    this.endTail = () => handle.cancel();
+    const end = (): void => handle.close();
+    this.endTail = end;
+  }
+
+  private forgetTail(): void {
+    this.endTail = undefined;
+    this.tailUntil = 0;
   }
 
   /** Leaves as a process would that ends, calls in flight and all, and comes back with a new session. */
   private churn(): void {
     this.endTail?.();
-    this.endTail = undefined;
-    this.tailUntil = 0;
+    this.forgetTail();
     this.client.close(() => {});
     this.client = this.world.connect(this.host);
     this.planChurn();

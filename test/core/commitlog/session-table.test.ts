@@ -1,8 +1,8 @@
+import { expect } from "chai";
+import fc from "fast-check";
 import { ByteReader, ByteWriter } from "#core/base/bytes";
 import { LogError } from "#core/base/errors";
 import { SessionTable } from "#core/commitlog/session-table";
-import { expect } from "chai";
-import fc from "fast-check";
 import { NaiveSessions } from "./naive-sessions.ts";
 
 const limits = { sessionsMax: 4, inFlightMax: 5 };
@@ -123,25 +123,34 @@ describe("session table", () => {
 
   it("comes back the same from its encoding, and goes on the same", () => {
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 60 }), fc.array(action, { maxLength: 30 }), (before, after) => {
-        const table = new SessionTable(limits);
-        const naive = new NaiveSessions(limits);
-        const index = play(table, naive, before, 0);
-        const bytes = encoded(table);
-        const copy = new SessionTable(limits);
-        const r = new ByteReader(bytes);
-        while (r.remaining > 0) copy.decode(r);
-        compare(copy, naive);
-        play(copy, naive, after, index);
-        compare(copy, naive);
-      }),
+      fc.property(
+        fc.array(action, { maxLength: 60 }),
+        fc.array(action, { maxLength: 30 }),
+        (before, after) => {
+          const table = new SessionTable(limits);
+          const naive = new NaiveSessions(limits);
+          const index = play(table, naive, before, 0);
+          const bytes = encoded(table);
+          const copy = new SessionTable(limits);
+          const r = new ByteReader(bytes);
+          while (r.remaining > 0) copy.decode(r);
+          compare(copy, naive);
+          play(copy, naive, after, index);
+          compare(copy, naive);
+        },
+      ),
     );
   });
 
   it("refuses an encoding with any byte changed, or gives a table that could be one", () => {
     const table = new SessionTable(limits);
     const naive = new NaiveSessions(limits);
-    play(table, naive, [{ open: true }, { open: true }, { open: false, pick: 0 }, { open: false, pick: 1 }], 0);
+    play(
+      table,
+      naive,
+      [{ open: true }, { open: true }, { open: false, pick: 0 }, { open: false, pick: 1 }],
+      0,
+    );
     const bytes = encoded(table);
     for (let at = 0; at < bytes.length; at++) {
       const bad = bytes.slice();

@@ -54,7 +54,7 @@ describe("checkers on the trace", () => {
     it("fails on two leaders of one term, however far apart", () => {
       const trace = lawful().elect(1, 2, [1, 2]).elect(2, 3, [1, 2]);
       expect(trace.verdict).to.equal("none");
-      expect(trace.vote(0, 2, 0).role(0, 2, "leader").verdict).to.equal("election-safety");
+      expect(trace.hardState(0, 2, 0).vote(0, 2, 0).role(0, 2, "leader").verdict).to.equal("election-safety");
       expect(trace.violation?.message).to.contain("term 2 of g0 has two leaders: n1 and n0");
     });
 
@@ -64,7 +64,7 @@ describe("checkers on the trace", () => {
     });
 
     it("does not count a vote twice, nor one for somebody else", () => {
-      const trace = new Trace(5).vote(3, 1, 2).elect(0, 1, [0, 1, 1]);
+      const trace = new Trace(5).lawfulVote(3, 1, 2).elect(0, 1, [0, 1, 1]);
       expect(trace.verdict).to.equal("election-safety");
       expect(trace.violation?.explanation).to.contain("n3 for n2");
     });
@@ -80,13 +80,8 @@ describe("checkers on the trace", () => {
     });
 
     it("fails on a leader that appends an entry of another term", () => {
-      expect(
-        lawful()
-          .vote(0, 2, 0)
-          .vote(2, 2, 0)
-          .role(0, 2, "leader")
-          .append(0, 2, dataEntries(end, 1, [3])).verdict,
-      ).to.equal("leader-append-only");
+      const trace = lawful().elect(0, 2, [0, 2]);
+      expect(trace.append(0, 2, dataEntries(end, 1, [3])).verdict).to.equal("leader-append-only");
     });
   });
 
@@ -230,25 +225,38 @@ describe("checkers on the trace", () => {
 
   describe("vote-durability", () => {
     it("fails on a second vote in one term, across a crash too", () => {
-      expect(new Trace().vote(1, 3, 0).vote(1, 3, 2).verdict).to.equal("vote-durability");
-      const crashed = new Trace().vote(1, 3, 0).recovered(1, emptyLogEnd, { term: 3, votedFor: "" });
+      expect(new Trace().lawfulVote(1, 3, 0).lawfulVote(1, 3, 2).verdict).to.equal("vote-durability");
+      const crashed = new Trace().lawfulVote(1, 3, 0).recovered(1, emptyLogEnd, { term: 3, votedFor: "" });
       expect(crashed.verdict).to.equal("vote-durability");
     });
 
-    it("fails on a term that comes back behind a vote, a match, a leadership or a synced hard state", () => {
+    it("fails on a vote in an older term", () => {
+      expect(new Trace().lawfulVote(1, 3, 0).vote(1, 2, 2).verdict).to.equal("vote-durability");
+    });
+
+    it("fails on a vote that is given before it is synced", () => {
+      expect(new Trace().vote(1, 3, 0).verdict).to.equal("vote-durability");
+      expect(new Trace().hardState(1, 3, "").vote(1, 3, 0).verdict).to.equal("vote-durability");
+    });
+
+    it("fails on a synced vote that is gone, even if its answer never left", () => {
+      const trace = new Trace().hardState(1, 3, 0).recovered(1, emptyLogEnd, { term: 3, votedFor: "" });
+      expect(trace.verdict).to.equal("vote-durability");
+    });
+
+    it("fails on a term that comes back behind a vote, a leadership or a synced hard state", () => {
       const back = { term: 2, votedFor: "" } as const;
-      expect(new Trace().vote(1, 3, 0).recovered(1, emptyLogEnd, back).verdict).to.equal("vote-durability");
-      expect(new Trace().match(1, 3, -1).recovered(1, emptyLogEnd, back).verdict).to.equal("vote-durability");
-      expect(new Trace().hardState(1, 3, "").recovered(1, emptyLogEnd, back).verdict).to.equal(
-        "vote-durability",
-      );
-      expect(new Trace().elect(1, 3, [0, 1]).recovered(1, emptyLogEnd, back).verdict).to.equal(
-        "vote-durability",
-      );
+      for (const trace of [
+        new Trace().lawfulVote(1, 3, 0),
+        new Trace().hardState(1, 3, ""),
+        new Trace().elect(1, 3, [0, 1]),
+      ])
+        expect(trace.recovered(1, emptyLogEnd, back).verdict).to.equal("vote-durability");
+      expect(new Trace().hardState(1, 3, "").hardState(1, 2, "").verdict).to.equal("vote-durability");
     });
 
     it("passes a repeated answer and a term that was not told yet", () => {
-      const trace = new Trace().vote(1, 3, 0).vote(1, 3, 0).role(1, 4, "follower");
+      const trace = new Trace().lawfulVote(1, 3, 0).vote(1, 3, 0).role(1, 4, "follower");
       expect(trace.recovered(1, emptyLogEnd, { term: 3, votedFor: 0 }).verdict).to.equal("none");
     });
   });

@@ -63,6 +63,11 @@ export class Trace {
     return this;
   }
 
+  /** A vote whose term and candidate are synced first. */
+  lawfulVote(voter: number, term: number, candidate: number): this {
+    return this.hardState(voter, term, candidate).vote(voter, term, candidate);
+  }
+
   vote(voter: number, term: number, candidate: number): this {
     return this.emit({ kind: "vote", ...at(voter), term, candidate: nodeOf(candidate) });
   }
@@ -83,7 +88,7 @@ export class Trace {
 
   /** A lawful election: the voters' votes and the leader's role. */
   elect(leader: number, term: number, voters: readonly number[]): this {
-    for (const voter of voters) this.vote(voter, term, leader);
+    for (const voter of voters) this.lawfulVote(voter, term, leader);
     return this.role(leader, term, "leader");
   }
 

@@ -1,0 +1,44 @@
+import { millisecond, second } from "#core/base/units";
+import { aimedCrashes } from "#sim/nemesis/aim";
+import { crashAnyone, crashLeader, orderlyRestart } from "#sim/nemesis/crash";
+import { pauseSomeone, slowDiskSometimes } from "#sim/nemesis/pause";
+import type { Scenario } from "#sim/scenario";
+import { restlessLoad } from "#sim/workload/loads";
+
+/**
+ * The leader crashes again and again, now and then in the middle of an election or of its first append, over a network that
+ * loses, doubles and delays; others crash, stall or get a slow disk meanwhile.
+ */
+export const failover: Scenario = {
+  name: "failover",
+  summary: "the leader is killed again and again",
+  nodes: [3, 5, 7],
+  duration: 60 * second,
+  budget: "recoverable",
+  workload: restlessLoad,
+  faults: {
+    "network.latencyMax": [500, 5 * millisecond],
+    "network.slow": [0, 0.02],
+    "network.loss": [0, 0.02],
+    "network.duplicate": [0, 0.02],
+    "network.reset": [0, 0.0005],
+    "network.halfOpen": [0, 0.5],
+    "disk.slow": [0, 0.02],
+    "disk.syncMax": [1 * millisecond, 10 * millisecond],
+    "disk.survive": [0, 1],
+    "clock.driftMax": [0, 10_000],
+    "process.powerLoss": [0, 0.6],
+    "process.downMax": [200 * millisecond, 5 * second],
+  },
+  nemesis(world) {
+    crashLeader(world, { first: 2 * second, min: 2 * second, max: 7 * second });
+    crashAnyone(world, { first: 5 * second, min: 5 * second, max: 20 * second });
+    aimedCrashes(world, {
+      every: { first: 2 * second, min: 2 * second, max: 8 * second },
+      dangers: ["campaign", "first-append", "acknowledged", "committed", "truncation", "transfer"],
+    });
+    pauseSomeone(world, { min: 5 * second, max: 20 * second });
+    slowDiskSometimes(world, { min: 5 * second, max: 20 * second });
+    orderlyRestart(world, { min: 10 * second, max: 40 * second });
+  },
+};

@@ -1,0 +1,46 @@
+import { millisecond, second } from "#core/base/units";
+import { aimedCrashes } from "#sim/nemesis/aim";
+import { crashAnyone } from "#sim/nemesis/crash";
+import { clogSometimes, partition } from "#sim/nemesis/partition";
+import { pauseSomeone } from "#sim/nemesis/pause";
+import type { Scenario } from "#sim/scenario";
+import { restlessLoad } from "#sim/workload/loads";
+
+/**
+ * The network falls apart and heals: in halves, one way, around the old leader with a minority, in a ring without a middle.
+ * Two groups share the nodes and their connections, so an old leader of one may lead the other.
+ */
+export const partitions: Scenario = {
+  name: "partition",
+  summary: "partitions, symmetric and one-way, the old leader in a minority",
+  nodes: [2, 3, 5, 7],
+  groups: 2,
+  duration: 60 * second,
+  budget: "recoverable",
+  workload: { ...restlessLoad, clients: 3, appendsPerSecond: 60, getsPerSecond: 6, readIndexesPerSecond: 12 },
+  faults: {
+    "network.latencyMax": [500, 10 * millisecond],
+    "network.slow": [0, 0.05],
+    "network.loss": [0, 0.05],
+    "network.duplicate": [0, 0.05],
+    "network.refuse": [0, 0.1],
+    "disk.slow": [0, 0.01],
+    "disk.survive": [0, 1],
+    "clock.driftMax": [0, 10_000],
+    "process.powerLoss": [0, 0.5],
+  },
+  nemesis(world) {
+    partition(world, {
+      every: { first: 2 * second, min: 1 * second, max: 6 * second },
+      last: { min: 500 * millisecond, max: 6 * second },
+      kinds: ["old-leader", "old-leader", "halves", "one-way", "deaf", "ring"],
+    });
+    clogSometimes(world, { min: 3 * second, max: 15 * second }, { min: 100 * millisecond, max: 2 * second });
+    crashAnyone(world, { first: 5 * second, min: 8 * second, max: 25 * second });
+    aimedCrashes(world, {
+      every: { first: 4 * second, min: 5 * second, max: 15 * second },
+      dangers: ["campaign", "truncation", "committed"],
+    });
+    pauseSomeone(world, { min: 8 * second, max: 25 * second });
+  },
+};

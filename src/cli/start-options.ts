@@ -1,0 +1,70 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { configKeys } from "../prod/config-keys.ts";
+import { runCommander } from "./log-options.ts";
+
+export interface StartRequest {
+  /** One node, from this file; undefined for three nodes, or one given by flags alone. */
+  readonly config: string | undefined;
+  readonly basePort: number;
+  /** Values of the configuration by key, as flags gave them. */
+  readonly flags: { readonly [key: string]: string };
+}
+
+export const defaultBasePort = 40_911;
+/** HTTP ports lie this far above the gRPC ports. */
+export const httpOffset = 1_000;
+const nodes = 3;
+const basePortMax = 65_535 - httpOffset - nodes + 1;
+
+const closing = `
+Without --config and --self-id three nodes are started, n0, n1 and n2, each a process of its own, with their data
+under --data (default: data) and the other settings passed on to each of them.
+Every setting can also stand in the configuration file or in its variable (QUORUMLOG_HTTP_PORT for --http-port); a
+flag wins over a variable, a variable over the file. docs/CONFIGURATION.md describes them.
+
+Exit codes: 0 stopped in order, 1 every node died or a stop took too long, 64 usage, 69 a port or directory is in use,
+70 a fault of its own, 78 bad configuration.`;
+
+function basePortOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= basePortMax) return port;
+  throw new InvalidArgumentError(`Allowed: a whole number from 1 to ${basePortMax}.`);
+}
+
+/** @returns the request, or the exit code when the command line ends here. */
+export function parseStart(args: readonly string[]): StartRequest | number {
+  const program = new Command("quorumlog start")
+    .description("Run three nodes on this machine, or one.")
+    .option("--config <file>", "run one node from this file of properties")
+    .option(
+      "--base-port <n>",
+      "gRPC on this port and the next two, HTTP 1000 above",
+      basePortOf,
+      defaultBasePort,
+    )
+    .addHelpText("after", closing);
+  for (const { flag, doc, allowed, fallback } of configKeys) {
+    const usual = fallback === undefined ? "" : `; default ${fallback}`;
+    // A flag that is true or false may stand alone.
+    const value = allowed === "true or false" ? "[value]" : "<value>";
+    program.addOption(new Option(`--${flag} ${value}`, `${doc} (${allowed}${usual})`).preset("true"));
+  }
+  const code = runCommander(program, args);
+  if (code !== undefined) return code;
+  if (program.args.length > 0) {
+    process.stderr.write(`error: unexpected argument '${program.args[0]}'\n`);
+    return 64;
+  }
+  const values = program.opts<{ config?: string; basePort: number } & Record<string, unknown>>();
+  const flags: Record<string, string> = {};
+  for (const { key, flag } of configKeys) {
+    const value = values[camelCase(flag)];
+    if (typeof value === "string") flags[key] = value;
+  }
+  return { config: values.config, basePort: values.basePort, flags };
+}
+
+/** As commander names an option's value. */
+function camelCase(flag: string): string {
+  return flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,235 @@
+import { assert } from "../base/assert.ts";
+import type { Entry, LogEnd } from "../base/entry.ts";
+import { endOf } from "../base/entry.ts";
+import { LogError } from "../base/errors.ts";
+import type { Task } from "../base/task.ts";
+import { wait } from "../base/task.ts";
+import { encodeBatchHeader } from "./batch.ts";
+import type { CutPoint } from "./cut.ts";
+import { cutLog, cutWithin } from "./cut.ts";
+import type { Hole, Holes } from "./damage.ts";
+import { damageOf } from "./damage.ts";
+import type { Place } from "./format.ts";
+import { batchHeaderBytes, frameBytes, positionOf, segmentHeaderBytes } from "./format.ts";
+import type { LogFiles } from "./log-files.ts";
+import type { LogView } from "./log-reader.ts";
+import { locate } from "./log-reader.ts";
+import { chainsInto, fillHole } from "./mend.ts";
+import type { MetaFile } from "./meta-file.ts";
+import type { OpenedLog } from "./open-log.ts";
+import type { StoreOptions } from "./options.ts";
+import { recordParts } from "./parts.ts";
+import type { Segment } from "./segment.ts";
+import type { Spare } from "./spare.ts";
+import type { SparseIndex } from "./sparse-index.ts";
+
+/** The one writer of a log's segments: each call is a task, and only one runs at a time. Whatever it returns from is synced. */
+export class LogWriter {
+  readonly files: LogFiles;
+  readonly index: SparseIndex;
+  readonly holes: Holes;
+  private readonly options: StoreOptions;
+  private readonly meta: MetaFile;
+  private readonly spare: Spare;
+  private readonly found: (hole: Hole) => void;
+  /** The end of what is synced. */
+  end: LogEnd;
+  /** Where the next frame goes. */
+  private place: Place;
+  private headerWritten: boolean;
+  /** Records were synced that no later header proves to be. */
+  private unmarked: boolean;
+  /** The end of the segment before, for the headers of one that was just begun. */
+  private syncedBefore = 0;
+
+  constructor(opened: OpenedLog, options: StoreOptions, spare: Spare, found: (hole: Hole) => void) {
+    const { scan } = opened;
+    this.files = opened.files;
+    this.meta = opened.meta;
+    this.options = options;
+    this.spare = spare;
+    this.found = found;
+    this.index = scan.index;
+    this.holes = scan.holes;
+    this.end = scan.end;
+    this.place = scan.place;
+    this.headerWritten = opened.headerWritten;
+    this.unmarked = scan.end.index >= 0;
+  }
+
+  private get active(): Segment {
+    return this.files.get(this.place.segment);
+  }
+
+  private get position(): number {
+    return positionOf(this.place.segment, this.place.offset);
+  }
+
+  /** Bytes of the segment in use that are still free. */
+  get room(): number {
+    return Math.max(0, this.active.size - this.place.offset);
+  }
+
+  /** The log as of now, for a reading. */
+  view(): LogView {
+    return {
+      files: this.files,
+      index: this.index,
+      cut: this.meta.record.cut,
+      limit: { place: this.place, previous: this.end, syncedPosition: Number.MAX_SAFE_INTEGER },
+      readBytesMax: this.options.readBytesMax,
+      damaged: (hole) => {
+        if (this.holes.add(hole)) this.found(hole);
+      },
+    };
+  }
+
+  // ---- Append
+
+  /**
+   * Writes entries from the front of a list as one batch and syncs.
+   * @returns how many went with it; at least one.
+   */
+  *append(entries: readonly Entry[]): Task<number> {
+    const first = entries[0];
+    assert(first !== undefined && first.index === this.end.index + 1, "entries are written in order");
+    assert(first.pos === this.end.pos, "an entry's pos continues the log");
+    if (!this.fits(first.size)) yield* this.roll();
+    const batch = this.nextBatch(entries);
+    const last = batch[batch.length - 1];
+    assert(last !== undefined, "a batch has an entry");
+    const payloadBytes = last.pos + last.size - first.pos;
+    const at = this.place;
+    yield* this.writeFrame(batch, payloadBytes);
+    this.index.add(first.index, positionOf(at.segment, at.offset));
+    this.end = endOf(last);
+    this.unmarked = true;
+    return batch.length;
+  }
+
+  /** Whether a batch fits into the segment and leaves room for a mark. A segment's first batch may make it grow. */
+  private fits(payloadBytes: number): boolean {
+    const { offset } = this.place;
+    return offset === segmentHeaderBytes || this.holds(payloadBytes + batchHeaderBytes);
+  }
+
+  private nextBatch(entries: readonly Entry[]): readonly Entry[] {
+    let count = 0;
+    let bytes = 0;
+    for (const entry of entries) {
+      const larger = bytes + entry.size;
+      if (count > 0 && (larger > this.options.batchBytesMax || !this.holds(larger + batchHeaderBytes))) break;
+      bytes = larger;
+      count += 1;
+    }
+    return count === entries.length ? entries.slice() : entries.slice(0, count);
+  }
+
+  /** Whether a frame fits into the segment. */
+  private holds(payloadBytes: number): boolean {
+    return this.place.offset + frameBytes(payloadBytes) <= this.active.size;
+  }
+
+  /** Goes on in the next segment, which the spare becomes; waits for it if it is not there yet. */
+  private *roll(): Task<void> {
+    const segment = yield* wait<Segment>((done) => this.spare.take(done));
+    assert(segment.number === this.place.segment + 1, "segments follow each other");
+    this.files.segments.set(segment.number, segment);
+    this.syncedBefore = this.position;
+    this.place = { segment: segment.number, offset: segmentHeaderBytes };
+    this.headerWritten = false;
+    this.spare.make();
+  }
+
+  /** One write and one sync: the segment's header if it has none yet, the batch's header, the records, zeros up to the next place. */
+  private *writeFrame(entries: readonly Entry[], payloadBytes: number): Task<void> {
+    const { segment: number, offset } = this.place;
+    const segment = this.active;
+    const generation = this.meta.record.cut.generation;
+    const fresh = offset === segmentHeaderBytes && !this.headerWritten;
+    const syncedPosition = fresh ? this.syncedBefore : this.position;
+    const paddingBytes = frameBytes(payloadBytes) - batchHeaderBytes - payloadBytes;
+    const header = encodeBatchHeader(
+      { generation, previous: this.end, count: entries.length, payloadBytes, paddingBytes, syncedPosition },
+      this.files.seed,
+      this.position,
+    );
+    const parts = [header, ...recordParts(entries)];
+    const next = offset + frameBytes(payloadBytes);
+    // A frame that makes its segment grow brings the room for its mark along.
+    const tailBytes = entries.length > 0 && next + batchHeaderBytes > segment.size ? batchHeaderBytes : 0;
+    if (paddingBytes + tailBytes > 0) parts.push(new Uint8Array(paddingBytes + tailBytes));
+    if (fresh) parts.unshift(this.files.header(number, generation, this.end, syncedPosition));
+    yield* wait<void>((done) => segment.file.write(fresh ? 0 : offset, parts, done));
+    yield* wait<void>((done) => segment.file.sync(done));
+    segment.size = Math.max(segment.size, next + tailBytes);
+    this.place = { segment: number, offset: next };
+    this.headerWritten = true;
+  }
+
+  /** Leaves evidence that everything so far is synced: a batch without records. */
+  *mark(): Task<void> {
+    if (!this.unmarked || !this.headerWritten || !this.holds(0)) return;
+    yield* this.writeFrame([], 0);
+    this.unmarked = false;
+  }
+
+  // ---- Truncate
+
+  /** Cuts the log before `from`. */
+  *truncate(from: number): Task<void> {
+    if (from > this.end.index) return;
+    const point = yield* this.cutPoint(from);
+    const { segment } = point.place;
+    const later = [...this.files.segments.values()].filter((known) => known.number > segment);
+    if (later.length > 0) {
+      yield* wait<void>((done) => this.spare.whenIdle(() => done(undefined, undefined)));
+      const unfit = this.spare.want(segment + 1);
+      if (unfit !== undefined) later.push(unfit);
+    }
+    this.index.cut(positionOf(segment, point.place.offset));
+    this.holes.cut(from);
+    this.place = yield* cutLog(this.files, this.meta, point, later);
+    this.headerWritten = true;
+    this.end = point.end;
+    this.unmarked = point.end.index >= 0;
+    this.spare.release();
+  }
+
+  private *cutPoint(from: number): Task<CutPoint> {
+    const found = yield* locate(this.view(), from);
+    const place = found !== undefined && "batch" in found ? found.batch.place : found;
+    if (found === undefined || place === undefined) {
+      throw new LogError("damaged", `the log cannot be cut at ${from}: the record before is damaged`);
+    }
+    const segment = this.files.get(place.segment);
+    const dirtyTo = place.segment === this.place.segment ? this.place.offset : segment.size;
+    if ("batch" in found) return cutWithin(found.batch, found.offset, found.before, dirtyTo);
+    // Damage begins here: what is left of it goes.
+    const hole = this.holes.at(from);
+    assert(hole !== undefined, "damage that was met is known");
+    if (hole.batch === undefined) return { place: found, batch: undefined, end: hole.before, dirtyTo };
+    return cutWithin(hole.batch, found.offset, hole.before, dirtyTo);
+  }
+
+  // ---- Mend
+
+  /**
+   * Puts a peer's copies in place of the damaged records that they cover.
+   * @returns whether any did; false when they do not chain into what is around them.
+   */
+  *mend(entries: readonly Entry[]): Task<boolean> {
+    const first = entries[0]?.index ?? 0;
+    let mended = false;
+    for (const hole of this.holes.all) {
+      const range = damageOf(hole);
+      const copies = entries.slice(range.first - first, range.last + 1 - first);
+      if (range.first < first || copies.length !== range.last + 1 - range.first) continue;
+      if (!chainsInto(hole, copies)) return false;
+      if (!(yield* fillHole(this.files, hole, copies, this.meta.record.cut.generation))) return false;
+      this.holes.remove(hole);
+      mended = true;
+    }
+    return mended;
+  }
+}

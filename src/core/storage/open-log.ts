@@ -1,0 +1,161 @@
+import { LogError } from "../base/errors.ts";
+import type { Task } from "../base/task.ts";
+import { wait } from "../base/task.ts";
+import type { Disk, DiskFile } from "../io/disk.ts";
+import { cutLog } from "./cut.ts";
+import { placeOf, positionOf, segmentHeaderBytes } from "./format.ts";
+import type { Identity } from "./identity.ts";
+import { checkIdentity, identityName, readIdentity, writeIdentity } from "./identity.ts";
+import { LogFiles } from "./log-files.ts";
+import { noCut } from "./meta.ts";
+import type { MetaFile } from "./meta-file.ts";
+import { createMeta, metaName, openMeta } from "./meta-file.ts";
+import type { StoreOptions } from "./options.ts";
+import type { Scan } from "./recovery.ts";
+import { scanLog } from "./recovery.ts";
+import type { Segment } from "./segment.ts";
+import { segmentNumber } from "./segment.ts";
+
+/** A directory that was recovered: everything told here is durable. */
+export interface OpenedLog {
+  readonly files: LogFiles;
+  readonly meta: MetaFile;
+  readonly scan: Scan;
+  readonly spare: Segment | undefined;
+  /** Whether the segment at the log's end has its header. */
+  readonly headerWritten: boolean;
+  /** The directory was empty and has been made. */
+  readonly created: boolean;
+}
+
+/** Opens a log's directory, or makes it. The order of making is: identity, first segment, meta; each durable before the next. */
+export function* openLog(
+  disk: Disk,
+  options: StoreOptions,
+  newIdentity: () => Identity,
+  metaFailed: (error: Error, operation: string) => void,
+): Task<OpenedLog> {
+  const { directory } = options;
+  yield* wait<void>((done) => disk.makeDirectory(directory, done));
+  const names = yield* wait<readonly string[]>((done) => disk.list(directory, done));
+  const created = !names.includes(identityName);
+  const used = names.some((name) => name === metaName || segmentNumber(name) !== undefined);
+  if (created && used) throw damaged(`${directory}/${identityName} is missing beside a log`);
+  if (created) yield* writeIdentity(disk, directory, newIdentity());
+  const identity = yield* readIdentity(disk, directory);
+  checkIdentity(identity, { ...options, cluster: options.cluster ?? "" });
+  const files = new LogFiles(disk, directory, options.segmentBytes, identity);
+  const numbers = names.map(segmentNumber).filter((number) => number !== undefined);
+  try {
+    for (const number of numbers) files.segments.set(number, yield* files.open(number));
+    if (!names.includes(metaName)) yield* finishCreation(files, options);
+    const meta = yield* openMeta(disk, directory, files.seed, metaFailed);
+    return { files, meta, created, ...(yield* recover(files, meta, options)) };
+  } catch (error) {
+    yield* files.close();
+    throw error;
+  }
+}
+
+function damaged(message: string): LogError {
+  return new LogError("damaged", message, { retry: "never" });
+}
+
+/** Makes what a crash may have left undone when the directory was made. Nothing can have been promised yet. */
+function* finishCreation(files: LogFiles, options: StoreOptions): Task<void> {
+  const scan = yield* scanLog(files, noCut, options);
+  if (scan.end.index >= 0 || scan.dirty.size > 0 || scan.holes.all.length > 0) {
+    throw damaged(`${files.directory}/${metaName} is missing beside a log`);
+  }
+  for (const segment of [...files.segments.values()]) yield* files.remove(segment);
+  yield* files.syncDirectory();
+  files.segments.set(0, yield* files.create(0));
+  yield* createMeta(files.disk, files.directory, files.seed);
+}
+
+/** Recovers the log and carries out what recovery decided, so that the files hold the log and nothing else. */
+function* recover(
+  files: LogFiles,
+  meta: MetaFile,
+  options: StoreOptions,
+): Task<{ scan: Scan; spare: Segment | undefined; headerWritten: boolean }> {
+  const { cut } = meta.record;
+  const scan = yield* scanLog(files, cut, options);
+  const { segment: active, offset } = scan.place;
+  checkNoneMissing(files, scan, cut.position);
+  yield* restoreSizes(files, active);
+  yield* writeAgain(files, scan, options.readBytesMax);
+  const later = [...files.segments.values()].filter((segment) => segment.number > active);
+  const spare = later.find((segment) => {
+    const whole = segment.number === active + 1 && segment.size === options.segmentBytes;
+    return whole && !scan.dirty.has(segment.number);
+  });
+  const extra = later.filter((segment) => segment !== spare);
+  if (scan.cut !== undefined) yield* cutLog(files, meta, scan.cut, extra);
+  else for (const segment of extra) yield* files.remove(segment);
+  if (spare !== undefined) files.segments.delete(spare.number);
+  yield* healHeaders(files, scan, meta.record.cut.generation);
+  yield* files.syncDirectory();
+  return { scan, spare, headerWritten: !scan.headless.has(active) || offset > segmentHeaderBytes };
+}
+
+/**
+ * A segment is made only when the one before is in use, so a gap in front of a segment is a loss, unless the log ends
+ * at the last cut: then a crash may have undone the removal of any of the segments behind it.
+ */
+function checkNoneMissing(files: LogFiles, scan: Scan, cutPosition: number): void {
+  const { segment: active } = scan.place;
+  const end = scan.cut === undefined ? scan.place : scan.cut.place;
+  const atCut = cutPosition > 0 && positionOf(end.segment, end.offset) <= cutPosition + 63;
+  for (let number = active; number <= Math.max(active, files.lastNumber); number++) {
+    if (!files.segments.has(number) && (number === active || !atCut)) {
+      throw damaged(`${files.path(number)} is missing, and nothing tells what was in it`);
+    }
+  }
+}
+
+/** Segments that were lost or shortened get their size back, so that copies of their records have a place. */
+function* restoreSizes(files: LogFiles, active: number): Task<void> {
+  for (let number = 0; number <= active; number++) {
+    const known = files.segments.get(number);
+    if (known !== undefined && known.size >= files.segmentBytes) continue;
+    const file =
+      known?.file ?? (yield* wait<DiskFile>((done) => files.disk.open(files.path(number), "new", done)));
+    yield* wait<void>((done) => file.truncate(files.segmentBytes, done));
+    yield* wait<void>((done) => file.sync(done));
+    if (known !== undefined) known.size = files.segmentBytes;
+    else files.segments.set(number, { number, file, size: files.segmentBytes });
+  }
+}
+
+/**
+ * What is not proven to be synced may stand in the page cache only (the process was killed), or have been given up by
+ * the kernel after a failed sync: it is written again and synced before anybody counts on it.
+ */
+function* writeAgain(files: LogFiles, scan: Scan, pieceBytes: number): Task<void> {
+  const { segment: number } = scan.place;
+  const segment = files.get(number);
+  const stop = Math.min(scan.cut?.place.offset ?? scan.place.offset, segment.size);
+  const proven = placeOf(scan.proven);
+  for (let at = proven.segment === number ? proven.offset : 0; at < stop; ) {
+    const from = at;
+    const length = Math.min(pieceBytes, stop - from);
+    const bytes = yield* wait<Uint8Array>((done) => segment.file.read(from, length, done));
+    if (bytes.length === 0) break;
+    yield* wait<void>((done) => segment.file.write(from, [bytes], done));
+    at += bytes.length;
+  }
+  yield* wait<void>((done) => segment.file.sync(done));
+}
+
+/** A lost segment header tells nothing that the log does not: it is written again. */
+function* healHeaders(files: LogFiles, scan: Scan, generation: number): Task<void> {
+  for (const [number, previous] of scan.headless) {
+    if (number > scan.place.segment) continue;
+    if (number === scan.place.segment && scan.place.offset <= segmentHeaderBytes) continue;
+    const { file } = files.get(number);
+    const bytes = files.header(number, generation, previous, 0);
+    yield* wait<void>((done) => file.write(0, [bytes], done));
+    yield* wait<void>((done) => file.sync(done));
+  }
+}

@@ -1,0 +1,137 @@
+import { assert } from "../base/assert.ts";
+import { LogError } from "../base/errors.ts";
+import type { Done, Task } from "../base/task.ts";
+import { runTask, wait } from "../base/task.ts";
+import { DiskFault } from "../io/disk.ts";
+import type { LogFiles } from "./log-files.ts";
+import type { Segment } from "./segment.ts";
+import { segmentNumber } from "./segment.ts";
+
+export interface SpareEvents {
+  /** The spare is there, or the disk has no room for it. */
+  changed(): void;
+  failed(error: Error, operation: string): void;
+}
+
+/** Writes the next segment ahead with zeros, in the background, so that appends never wait for room on the disk. */
+export class Spare {
+  private readonly files: LogFiles;
+  private readonly events: SpareEvents;
+  private segment: Segment | undefined;
+  /** The segment that is wanted next. */
+  private wanted: number;
+  private making = false;
+  private stopped = false;
+  private held = false;
+  /** The last attempt found no room. */
+  full = false;
+  private waiting: Done<Segment> | undefined;
+  private idle: (() => void)[] = [];
+
+  constructor(files: LogFiles, wanted: number, segment: Segment | undefined, events: SpareEvents) {
+    this.files = files;
+    this.wanted = wanted;
+    this.segment = segment;
+    this.events = events;
+  }
+
+  get bytes(): number {
+    return this.segment?.size ?? 0;
+  }
+
+  /** Makes the spare unless it is there; after `full` this is the retry. */
+  make(): void {
+    if (this.segment !== undefined || this.making || this.stopped || this.held) return;
+    this.making = true;
+    runTask(this.create(this.wanted), (error) => {
+      this.making = false;
+      if (error instanceof DiskFault && error.code === "full") this.full = true;
+      else if (error !== undefined) {
+        this.stopped = true;
+        this.events.failed(error, "write segment ahead");
+      } else this.full = false;
+      this.events.changed();
+      this.give();
+      for (const done of this.idle.splice(0)) done();
+    });
+  }
+
+  private *create(number: number): Task<void> {
+    try {
+      this.segment = yield* this.files.create(number);
+    } catch (error) {
+      // The part that was written gives its room back; what is left of it is removed at the next start otherwise.
+      yield* this.removeFile(number);
+      throw error;
+    }
+  }
+
+  private *removeFile(number: number): Task<void> {
+    const { disk, directory } = this.files;
+    const names = yield* wait<readonly string[]>((done) => disk.list(directory, done));
+    if (!names.some((name) => segmentNumber(name) === number)) return;
+    yield* wait<void>((done) => disk.remove(this.files.path(number), done));
+    yield* this.files.syncDirectory();
+  }
+
+  /** Hands the spare to the log once it is there; then the next one is wanted. */
+  take(done: Done<Segment>): void {
+    assert(this.waiting === undefined, "one writer waits for the spare");
+    this.waiting = done;
+    this.make();
+    this.give();
+  }
+
+  private give(): void {
+    const { waiting, segment } = this;
+    if (waiting === undefined) return;
+    if (this.stopped) {
+      this.waiting = undefined;
+      waiting(new LogError("stopping", "the log is closing"), undefined as never);
+    } else if (segment !== undefined) {
+      this.waiting = undefined;
+      this.segment = undefined;
+      this.wanted = segment.number + 1;
+      waiting(undefined, segment);
+    }
+  }
+
+  /** Calls `done` when no spare is being made. */
+  whenIdle(done: () => void): void {
+    if (this.making) this.idle.push(done);
+    else done();
+  }
+
+  /**
+   * Another segment is wanted next; it is not made before `release`.
+   * @returns the spare that was there and does not fit any more.
+   */
+  want(number: number): Segment | undefined {
+    assert(!this.making, "the spare is changed while none is being made");
+    this.held = true;
+    this.wanted = number;
+    if (this.segment === undefined || this.segment.number === number) return undefined;
+    const unfit = this.segment;
+    this.segment = undefined;
+    return unfit;
+  }
+
+  release(): void {
+    this.held = false;
+    this.make();
+  }
+
+  /** Nothing is made or handed out any more. */
+  giveUp(): void {
+    this.stopped = true;
+    this.give();
+  }
+
+  /** @returns the spare, to be closed. */
+  stop(): Segment | undefined {
+    this.giveUp();
+    const { segment } = this;
+    this.segment = undefined;
+    return segment;
+  }
+}

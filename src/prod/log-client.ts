@@ -1,0 +1,313 @@
+import { groupId, nodeId } from "../core/base/brand.ts";
+import { LogError } from "../core/base/errors.ts";
+import type { Done } from "../core/base/task.ts";
+import type { Micros } from "../core/base/units.ts";
+import type { CancelHandle } from "../core/client/client.ts";
+import { Client } from "../core/client/client.ts";
+import { clientConfig } from "../core/client/client-config.ts";
+import type { NodeStatus } from "../core/commitlog/protocol.ts";
+import { SystemClock } from "./clock.ts";
+import { defaultGroup, defaultPeers } from "./config-keys.ts";
+import { GrpcNetwork } from "./network.ts";
+import { checkedPeers } from "./peer-list.ts";
+import { SeededRandom } from "./random.ts";
+import { TailIterator } from "./tail-iterator.ts";
+import { Turns } from "./turn.ts";
+
+export interface LogClientOptions {
+  /** As in `dLegerPeers`: `n0-127.0.0.1:40911;n1-...`. By default the three nodes of `npm start`. */
+  readonly peers?: string;
+  /** By default `default`. */
+  readonly group?: string;
+  /** For calls that name none; by default 10,000. */
+  readonly timeoutMs?: number;
+  /** For the nodes' logs. */
+  readonly name?: string;
+  /** The cluster that is meant, as 32 hex digits; any unless given. */
+  readonly cluster?: string;
+  /**
+   * Appends go through a session unless this is false, so that one whose answer was lost is retried and still lands
+   * once. Without a session it ends as `outcome-unknown`, and the first append is a round trip faster.
+   */
+  readonly sessions?: boolean;
+}
+
+export interface CallOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ReadOptions extends CallOptions {
+  /** False answers from what the node has, however old; by default true. */
+  readonly linearizable?: boolean;
+}
+
+export interface TailOptions {
+  /** By default 0. */
+  readonly from?: number;
+  /** False ends the tail behind what was committed when it began; by default true. */
+  readonly follow?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface LogEntry {
+  readonly index: number;
+  readonly term: number;
+  readonly data: Uint8Array;
+}
+
+/** Appends that wait for room in the client's queue; beyond, `append` is refused as `pending-full`. */
+const waitersMax = 16_384;
+
+interface Waiter {
+  readonly begin: () => void;
+  readonly refuse: (error: LogError) => void;
+}
+
+/**
+ * The log, for programs: promises over the client that the simulator rehearses. One client keeps its connections, its
+ * session and its knowledge of the leader; make one and share it.
+ */
+export class LogClient {
+  private readonly client: Client;
+  private readonly clock: SystemClock;
+  private readonly turns = new Turns();
+  private readonly timeoutMs: number;
+  private readonly waiters: Waiter[] = [];
+  private closed = false;
+
+  /** @throws LogError bad-configuration. */
+  constructor(options: LogClientOptions = {}) {
+    this.timeoutMs = options.timeoutMs ?? 10_000;
+    this.clock = new SystemClock(this.turns);
+    const config = clientConfig({
+      group: checkedGroup(options.group ?? defaultGroup),
+      peers: checkedPeers(options.peers ?? defaultPeers),
+      name: options.name ?? "",
+      cluster: options.cluster ?? "",
+      sessions: options.sessions ?? true,
+    });
+    const ports = {
+      clock: this.clock,
+      network: new GrpcNetwork({ turns: this.turns }),
+      random: new SeededRandom(),
+    };
+    this.client = new Client(config, ports, { drained: () => this.admitWaiters() });
+  }
+
+  /**
+   * Appends one entry. Text is stored as UTF-8.
+   * @returns once it is committed. While the client's queue is full the call waits, within its timeout: awaiting
+   *   appends before making more keeps a producer at the log's pace.
+   * @throws LogError; `outcome-unknown` when the entry may be in the log.
+   */
+  async append(
+    data: Uint8Array | string,
+    options: CallOptions = {},
+  ): Promise<{ readonly index: number; readonly term: number }> {
+    const { indexes, term } = await this.appendBatch([data], options);
+    return { index: indexes[0] as number, term };
+  }
+
+  /** Appends entries in order, all of them or none. */
+  appendBatch(
+    batch: readonly (Uint8Array | string)[],
+    options: CallOptions = {},
+  ): Promise<{ readonly indexes: readonly number[]; readonly term: number }> {
+    // Copied, since a retry sends them again, whatever the caller does with its buffers meanwhile.
+    const bodies = batch.map((data) =>
+      typeof data === "string" ? new TextEncoder().encode(data) : new Uint8Array(data),
+    );
+    const deadline = this.begin() + this.micros(options);
+    return this.call(options.signal, (done, started) => {
+      const begin = (): void =>
+        started(this.client.append(bodies, { timeout: deadline - this.begin() }, done));
+      if (this.waiters.length === 0 && !this.isFull(begin)) return;
+      this.wait({ begin, refuse: (error) => done(error, { indexes: [], term: 0 }) }, deadline, started);
+    });
+  }
+
+  /** Makes the call unless the queue is full. */
+  private isFull(begin: () => void): boolean {
+    try {
+      begin();
+      return false;
+    } catch (error) {
+      if (error instanceof LogError && error.code === "pending-full") return true;
+      throw error;
+    }
+  }
+
+  private wait(waiter: Waiter, deadline: Micros, started: (handle: CancelHandle) => void): void {
+    if (this.waiters.length >= waitersMax)
+      throw new LogError("pending-full", `${waitersMax} appends of this client already wait for room`);
+    const leave = (error: LogError): void => {
+      const at = this.waiters.indexOf(waiting);
+      if (at < 0) return;
+      this.waiters.splice(at, 1);
+      timer.cancel();
+      waiter.refuse(error);
+    };
+    const timer = this.clock.at(deadline, () =>
+      leave(
+        new LogError("timeout", "the client's queue had no room within the timeout; nothing was appended"),
+      ),
+    );
+    const waiting: Waiter = {
+      begin: () => {
+        waiter.begin();
+        timer.cancel();
+      },
+      refuse: leave,
+    };
+    this.waiters.push(waiting);
+    started({
+      cancel: () => leave(new LogError("cancelled", "cancelled while it waited; nothing was appended")),
+    });
+  }
+
+  private admitWaiters(): void {
+    for (let first = this.waiters[0]; first !== undefined; first = this.waiters[0]) {
+      try {
+        if (this.isFull(first.begin)) return;
+        this.waiters.shift();
+      } catch (error) {
+        first.refuse(error as LogError);
+      }
+    }
+  }
+
+  /** @throws LogError index-out-of-range, internal-entry, timeout, ... */
+  async get(index: number, options: ReadOptions = {}): Promise<LogEntry> {
+    const read = { timeout: this.micros(options), linearizable: options.linearizable ?? true };
+    const { term, body } = await this.call<{ index: number; term: number; body: Uint8Array }>(
+      options.signal,
+      (done, started) => started(this.client.get(checkedIndex(index), read, done)),
+    );
+    return { index, term, data: body.slice() };
+  }
+
+  /** An index that covers every append acknowledged before this call; -1 while nothing is committed. */
+  readIndex(options: CallOptions = {}): Promise<number> {
+    return this.call(options.signal, (done, started) =>
+      started(this.client.readIndex({ timeout: this.micros(options) }, done)),
+    );
+  }
+
+  /** How a node sees itself; of any node when none is named. */
+  status(node?: string, options: CallOptions = {}): Promise<NodeStatus> {
+    return this.call(options.signal, (done, started) =>
+      started(
+        this.client.status(
+          node === undefined ? undefined : nodeId(node),
+          { timeout: this.micros(options) },
+          done,
+        ),
+      ),
+    );
+  }
+
+  /** Moves leadership. @returns once the node leads. */
+  transfer(to: string, options: CallOptions = {}): Promise<void> {
+    return this.call(options.signal, (done, started) =>
+      started(this.client.transfer(nodeId(to), { timeout: this.micros(options) }, done)),
+    );
+  }
+
+  /**
+   * Entries from an index on, each once and in order, through lost connections and changes of leader. The reader sets
+   * the pace. Leaving the loop ends it.
+   */
+  async *tail(options: TailOptions = {}): AsyncGenerator<LogEntry, void, undefined> {
+    const { from = 0, follow = true, signal } = options;
+    const end = follow
+      ? Number.POSITIVE_INFINITY
+      : await this.readIndex(signal === undefined ? {} : { signal });
+    if (from > end) return;
+    this.begin();
+    const iterator = new TailIterator(
+      (events) => this.client.tail(checkedIndex(from), {}, events),
+      signal,
+      end,
+    );
+    try {
+      for (let batch = await iterator.next(); batch !== undefined; batch = await iterator.next()) {
+        for (const { index, term, body } of batch) yield { index, term, data: body.slice() };
+        this.begin();
+      }
+    } finally {
+      this.begin();
+      iterator.close();
+    }
+  }
+
+  /** Ends every call and closes every connection. */
+  close(): Promise<void> {
+    if (this.closed) return Promise.resolve();
+    this.closed = true;
+    this.begin();
+    for (const waiter of [...this.waiters]) waiter.refuse(new LogError("cancelled", "the client was closed"));
+    return new Promise((resolve) => this.client.close(() => resolve()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** A call from outside is a turn of its own: time is sampled anew. */
+  private begin(): Micros {
+    this.turns.enter();
+    return this.clock.monotonic();
+  }
+
+  private micros({ timeoutMs }: CallOptions): Micros {
+    const chosen = timeoutMs ?? this.timeoutMs;
+    if (!(chosen > 0)) throw new LogError("bad-configuration", `timeoutMs is ${chosen}; it must be above 0`);
+    return Math.ceil(Math.min(chosen, 2 ** 31) * 1_000);
+  }
+
+  private call<T>(
+    signal: AbortSignal | undefined,
+    make: (done: Done<T>, started: (handle: CancelHandle) => void) => void,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true)
+        return reject(new LogError("cancelled", "cancelled before it began", { cause: signal.reason }));
+      let handle: CancelHandle | undefined;
+      const abort = (): void => {
+        this.begin();
+        handle?.cancel();
+      };
+      const settled: Done<T> = (error, value) => {
+        signal?.removeEventListener("abort", abort);
+        if (error === undefined) resolve(value);
+        else reject(error);
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      try {
+        this.begin();
+        make(settled, (started) => {
+          handle = started;
+        });
+      } catch (error) {
+        settled(error as Error, undefined as T);
+      }
+    });
+  }
+}
+
+function checkedIndex(index: number): number {
+  if (Number.isSafeInteger(index) && index >= 0) return index;
+  throw new LogError("index-out-of-range", `not an index: ${index} (allowed: a whole number from 0)`);
+}
+
+function checkedGroup(text: string): ReturnType<typeof groupId> {
+  try {
+    return groupId(text);
+  } catch {
+    throw new LogError(
+      "bad-configuration",
+      `group is ${JSON.stringify(text)}; allowed: letters, digits, ".", "_", "-"`,
+    );
+  }
+}

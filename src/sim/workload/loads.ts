@@ -1,0 +1,21 @@
+import { second } from "../../core/base/units.ts";
+import type { WorkloadOptions } from "../scenario.ts";
+
+/** What most scenarios ask of a cluster: mostly small appends, alone and in batches, beside every kind of read. */
+export const ordinaryLoad: WorkloadOptions = {
+  clients: 4,
+  appendsPerSecond: 110,
+  getsPerSecond: 6,
+  readIndexesPerSecond: 6,
+  tails: 1,
+  payloadBytesMin: 16,
+  payloadBytesMax: 200,
+  batchMax: 6,
+};
+
+/** The same from clients that come and go, while operators move the leadership about. */
+export const restlessLoad: WorkloadOptions = {
+  ...ordinaryLoad,
+  sessionSpan: 12 * second,
+  transferEvery: 8 * second,
+};

@@ -1,0 +1,284 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import type { Entry } from "#core/base/entry";
+import { emptyLogEnd } from "#core/base/entry";
+import { LogError } from "#core/base/errors";
+import {
+  endOfAll,
+  identity,
+  makeEntries,
+  recordOf,
+  smallOptions,
+  TestLog,
+} from "../../support/log-script.ts";
+import { MemoryDisk } from "../../support/memory-disk.ts";
+
+const options = { ...smallOptions, segmentBytes: 8_192 };
+
+interface Made {
+  readonly disk: MemoryDisk;
+  readonly all: readonly Entry[];
+}
+
+/** Three segments of batches, marked at the end: everything is proven to be synced. */
+function makeLog(who = identity): Made {
+  const disk = new MemoryDisk();
+  const log = new TestLog(disk, options, who);
+  const all: Entry[] = [];
+  const append = (term: number, lengths: readonly number[]): void => {
+    const entries = makeEntries(endOfAll(all, emptyLogEnd), term, lengths);
+    all.push(...entries);
+    log.store.append(entries);
+    disk.run();
+  };
+  append(1, [40, 60, 0]);
+  append(1, [200]);
+  log.store.markIdle();
+  disk.run();
+  append(2, [1_500]);
+  append(2, [1_600, 50]);
+  append(3, [900, 10, 10]);
+  append(3, [1_900, 300]);
+  append(5, [1_200, 30]);
+  log.store.markIdle();
+  disk.run();
+  return { disk: disk.crashed(() => 0), all };
+}
+
+/** Recovers a log that something happened to, and checks that only what is reported as damaged is lost. */
+function recoverDamaged(disk: MemoryDisk, all: readonly Entry[]): TestLog {
+  const log = new TestLog(disk, options);
+  const { recovered } = log;
+  expect(recovered.end, "damage is never cut").to.deep.equal(endOfAll(all, emptyLogEnd));
+  const lost = (index: number): boolean => recovered.damage.some((d) => d.first <= index && index <= d.last);
+  for (const entry of all) {
+    if (lost(entry.index)) {
+      expect(() => log.read(entry.index, 1))
+        .to.throw(LogError)
+        .with.property("code", "damaged");
+    } else {
+      const { entries, before } = log.read(entry.index, 1);
+      expect(entries.map(recordOf)).to.deep.equal([recordOf(entry)]);
+      expect(before.pos).to.equal(entry.pos);
+    }
+  }
+  expect(log.store.damage()).to.deep.equal(recovered.damage);
+  return log;
+}
+
+/** Mends with a peer's copies and checks that the log is what it was, now and after a crash. */
+function mendAll(log: TestLog, all: readonly Entry[]): void {
+  for (const { first, last } of log.recovered.damage) {
+    expect(log.mend(all.slice(first, last + 1))).to.equal(true);
+  }
+  expect(log.store.damage()).to.deep.equal([]);
+  expect(log.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
+  const again = new TestLog(
+    log.disk.crashed(() => 0),
+    options,
+  );
+  expect(again.recovered.damage).to.deep.equal([]);
+  expect(again.recovered.end).to.deep.equal(endOfAll(all, emptyLogEnd));
+  expect(again.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
+}
+
+function segmentsOf(disk: MemoryDisk): string[] {
+  return disk.files().filter((name) => name.includes("segment"));
+}
+
+function usedBytes(content: Uint8Array): number {
+  let used = content.length;
+  while (used > 0 && content[used - 1] === 0) used -= 1;
+  return used;
+}
+
+describe("damage", () => {
+  const made = makeLog();
+
+  /** Headers byte by byte, bodies here and there. */
+  const stride = (offset: number): number => {
+    if (offset < 100) return 7;
+    if (offset < 4_096) return 997;
+    return offset < 4_096 + 400 ? 1 : 23;
+  };
+
+  it("of any single byte is found, never taken for a torn tail or for good, and mended from a peer", () => {
+    let damaged = 0;
+    let tried = 0;
+    for (const name of segmentsOf(made.disk)) {
+      const used = usedBytes(made.disk.content(name));
+      for (let offset = 0; offset < used; offset += stride(offset)) {
+        const disk = made.disk.crashed(() => 0);
+        disk.flip(name, offset, 1 << (offset % 8));
+        const log = recoverDamaged(disk, made.all);
+        tried += 1;
+        if (log.recovered.damage.length > 0) damaged += 1;
+        mendAll(log, made.all);
+      }
+    }
+    expect(damaged).to.be.greaterThan(tried / 2);
+  });
+
+  it("of a record's bytes is always reported, one record for one bad body", () => {
+    const [first] = segmentsOf(made.disk);
+    const content = Buffer.from(made.disk.content(first as string));
+    for (const entry of made.all.slice(0, 3)) {
+      const at = content.indexOf(Buffer.from(recordOf(entry), "hex"));
+      for (let offset = at; offset < at + entry.size; offset++) {
+        const disk = made.disk.crashed(() => 0);
+        disk.flip(first as string, offset, 0x10);
+        const { damage } = recoverDamaged(disk, made.all).recovered;
+        expect(damage).to.have.length(1);
+        expect(damage[0]?.first).to.equal(entry.index);
+        if (offset >= at + 48) expect(damage[0]?.last).to.equal(entry.index);
+      }
+    }
+  });
+
+  it("of any range, of whole files and of several places at once is found and mended", () => {
+    const names = segmentsOf(made.disk);
+    const hurt = fc.record({
+      segment: fc.nat(names.length - 2),
+      from: fc.nat(8_191),
+      length: fc.oneof(fc.nat(100), fc.nat(6_000)),
+      how: fc.constantFrom("zero" as const, "noise" as const, "shorten" as const, "remove" as const),
+    });
+    fc.assert(
+      fc.property(fc.array(hurt, { minLength: 1, maxLength: 3 }), (hurts) => {
+        const disk = made.disk.crashed(() => 0);
+        const last = names[names.length - 2] as string;
+        const end = usedBytes(made.disk.content(last)) - 64;
+        for (const { segment, from, length, how } of hurts) {
+          const name = names[segment] as string;
+          if (!disk.files().includes(name)) continue;
+          const content = disk.content(name);
+          // The last mark stays: it is the evidence.
+          const limit = name === last ? Math.floor(end / 64) * 64 : content.length;
+          if (name === last && (how === "shorten" || how === "remove")) continue;
+          if (how === "remove") disk.erase(name);
+          else if (how === "shorten") disk.plant(name, content.slice(0, Math.min(from, content.length)));
+          else {
+            for (let at = from; at < Math.min(from + length, limit, content.length); at++) {
+              content[at] = how === "zero" ? 0 : (at * 131 + 7) & 255;
+            }
+            disk.plant(name, content);
+          }
+        }
+        mendAll(recoverDamaged(disk, made.all), made.all);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it("behind the last mark is a torn tail: what is good before it stays, nothing bad is taken", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk, options);
+    const all = makeEntries(emptyLogEnd, 1, [100, 30, 200]);
+    log.store.append(all);
+    disk.run();
+    const [name] = segmentsOf(disk);
+    const used = usedBytes(disk.content(name as string));
+    for (let offset = 4_096; offset < used; offset++) {
+      const torn = disk.crashed(() => 0);
+      torn.flip(name as string, offset, 0x40);
+      const again = new TestLog(torn, options);
+      const kept = again.readAll();
+      expect(again.recovered.damage).to.deep.equal([]);
+      expect(kept.map(recordOf)).to.deep.equal(all.slice(0, kept.length).map(recordOf));
+      if (kept.length < all.length) expect(again.recovered.tornBytes).to.be.greaterThan(0);
+      // What was cut stays cut, though the very bytes come back.
+      const third = new TestLog(
+        again.disk.crashed(() => 0),
+        options,
+      );
+      expect(third.recovered).to.deep.include({ end: again.recovered.end, tornBytes: 0, damage: [] });
+    }
+  });
+
+  it("found while reading is reported, makes the damage grow, and is mended", () => {
+    const disk = made.disk.crashed(() => 0);
+    const log = new TestLog(disk, options);
+    const [first] = segmentsOf(disk);
+    disk.flip(first as string, 4_096 + 64 + 60);
+    expect(() => log.read(0, 1))
+      .to.throw(LogError)
+      .with.property("code", "damaged");
+    expect(log.store.damage()).to.deep.equal([{ first: 0, last: 0 }]);
+    expect(log.damagedRanges).to.deep.equal([{ first: 0, last: 0 }]);
+    expect(log.read(1, 1).entries.map(recordOf)).to.deep.equal([recordOf(made.all[1] as Entry)]);
+    expect(() => log.read(0, 10_000)).to.throw(LogError);
+    expect(log.damagedRanges).to.have.length(1);
+    expect(log.mend(made.all.slice(0, 1))).to.equal(true);
+    expect(log.readAll().map(recordOf)).to.deep.equal(made.all.map(recordOf));
+  });
+
+  it("is not mended by records that do not chain into what is around them, or that are incomplete", () => {
+    const disk = made.disk.crashed(() => 0);
+    const [first] = segmentsOf(disk);
+    disk.flip(first as string, 4_096 + 10);
+    const log = recoverDamaged(disk, made.all);
+    const [range] = log.recovered.damage;
+    expect(range).to.deep.equal({ first: 0, last: 2 });
+    expect(log.mend(makeEntries(emptyLogEnd, 1, [40, 60, 0], 9))).to.equal(false);
+    expect(log.mend(made.all.slice(0, 2))).to.equal(false);
+    expect(log.mend(made.all.slice(3, 6))).to.equal(false);
+    expect(log.store.damage()).to.deep.equal([range]);
+    expect(log.mend(made.all.slice(0, 5))).to.equal(true);
+    expect(log.store.damage()).to.deep.equal([]);
+  });
+
+  it("half mended by a crash is damage still, or none", () => {
+    const names = segmentsOf(made.disk);
+    let whole = 0;
+    for (let calls = 0; calls < 4; calls++) {
+      for (let seed = 0; seed < 40; seed++) {
+        const disk = made.disk.crashed(() => 0);
+        const content = disk.content(names[1] as string);
+        content.fill(0, 4_000, 6_500);
+        disk.plant(names[1] as string, content);
+        const log = recoverDamaged(disk, made.all);
+        const [range] = log.recovered.damage;
+        disk.run();
+        log.store.mend(made.all.slice(range?.first, (range?.last ?? 0) + 1), () => undefined);
+        for (let n = 0; n < calls; n++) disk.step();
+        let key = seed * 7_919;
+        const crashed = disk.crashed((choices) => {
+          key = (Math.imul(key, 1_103_515_245) + 12_345) & 0x7fffffff;
+          return (key >>> 8) % choices;
+        });
+        const again = recoverDamaged(crashed, made.all);
+        if (again.recovered.damage.length === 0) whole += 1;
+        mendAll(again, made.all);
+      }
+    }
+    expect(whole).to.be.greaterThan(0);
+  });
+
+  it("by a batch that was written to the wrong place is never taken for a batch", () => {
+    const other = makeLog({ ...identity, incarnation: "fedcba9876543210" });
+    const names = segmentsOf(made.disk);
+    const batches: { name: string; offset: number; bytes: Uint8Array; from: MemoryDisk }[] = [];
+    for (const from of [made.disk, other.disk]) {
+      for (const name of names) {
+        const content = from.content(name);
+        for (let offset = 4_096; offset < content.length; offset += 64) {
+          if (Buffer.from(content.subarray(offset, offset + 4)).toString() !== "qlb1") continue;
+          batches.push({ name, offset, bytes: content.slice(offset, offset + 320), from });
+        }
+      }
+    }
+    expect(batches.length).to.be.greaterThan(10);
+    for (const source of batches) {
+      for (const target of batches) {
+        const same = source.name === target.name && source.offset === target.offset;
+        if ((same && source.from === made.disk) || target.from !== made.disk) continue;
+        if (target.name === names[2] && target.offset > 4_096 + 1_000) continue;
+        const disk = made.disk.crashed(() => 0);
+        const content = disk.content(target.name);
+        content.set(source.bytes, target.offset);
+        disk.plant(target.name, content);
+        recoverDamaged(disk, made.all);
+      }
+    }
+  });
+});

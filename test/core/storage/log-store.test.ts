@@ -1,0 +1,245 @@
+import { expect } from "chai";
+import { emptyLogEnd } from "#core/base/entry";
+import { LogError } from "#core/base/errors";
+import { DiskFault } from "#core/io/disk";
+import { endOfAll, makeEntries, recordOf, smallOptions, TestLog } from "../../support/log-script.ts";
+import { MemoryDisk } from "../../support/memory-disk.ts";
+
+describe("log store", () => {
+  it("makes an empty directory, and finds it again", () => {
+    const disk = new MemoryDisk();
+    const first = new TestLog(disk);
+    expect(first.recovered.identity).to.equal(undefined);
+    expect(first.store.end).to.deep.equal(emptyLogEnd);
+    first.disk.run();
+    expect(disk.files()).to.deep.equal([
+      "g0/identity",
+      "g0/meta",
+      "g0/segment-0000000000",
+      "g0/segment-0000000001",
+    ]);
+    first.close();
+    const second = new TestLog(disk.crashed(() => 0));
+    expect(second.recovered.identity?.incarnation).to.equal("0123456789abcdef");
+    expect(second.recovered).to.deep.include({ tornBytes: 0, damage: [], terms: [], end: emptyLogEnd });
+  });
+
+  it("gives back over many segments what was appended, with terms and places", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const one = makeEntries(emptyLogEnd, 1, [10, 0, 900, 300, 1500]);
+    const two = makeEntries(endOfAll(one, emptyLogEnd), 3, [2000, 2000, 20, 2900, 3500, 7]);
+    log.store.append(one);
+    log.store.append(two);
+    disk.run();
+    const all = [...one, ...two];
+    expect(log.store.durableIndex).to.equal(10);
+    expect(log.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
+    log.close();
+    const again = new TestLog(disk.crashed(() => 0));
+    expect(again.recovered.end).to.deep.equal(endOfAll(all, emptyLogEnd));
+    expect(again.recovered.terms).to.deep.equal([
+      { firstIndex: 0, term: 1 },
+      { firstIndex: 5, term: 3 },
+    ]);
+    expect(again.recovered.tornBytes).to.equal(0);
+    expect(again.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
+    for (const entry of all) {
+      const read = again.read(entry.index, 1);
+      expect(read.entries.map(recordOf)).to.deep.equal([recordOf(entry)]);
+      expect(read.before.pos).to.equal(entry.pos);
+    }
+    expect(again.read(11, 1_000)).to.deep.equal({ before: again.store.end, entries: [] });
+  });
+
+  it("writes what waits as one batch with one sync, within the batch's limit", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    disk.run();
+    const all = makeEntries(emptyLogEnd, 1, [100, 100, 100, 100, 1500, 900, 10]);
+    for (const entry of all) log.store.append([entry]);
+    disk.done.length = 0;
+    disk.run();
+    const calls = disk.done.filter((call) => call.path.startsWith("g0/segment")).map((call) => call.kind);
+    // The first entry went at once; the others waited: four of them, one that fills a batch, one larger.
+    expect(calls).to.deep.equal(["write", "sync", "write", "sync", "write", "sync"]);
+    expect(log.synced).to.deep.equal([0, 4, 6]);
+  });
+
+  it("takes an entry that is larger than a segment, and a mark behind it", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const all = makeEntries(emptyLogEnd, 1, [100, 20_000, 5, 30_000, 6]);
+    log.store.append(all);
+    disk.run();
+    log.store.markIdle();
+    disk.run();
+    expect(log.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
+    const again = new TestLog(disk.crashed(() => 0));
+    expect(again.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
+  });
+
+  it("reports as synced only what is synced, and never what was cut meanwhile", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    disk.run();
+    const old = makeEntries(emptyLogEnd, 1, [10, 10, 10, 10]);
+    const fresh = makeEntries(endOfAll(old.slice(0, 2), emptyLogEnd), 2, [20, 20, 20], 1);
+    log.store.append(old);
+    disk.step();
+    expect(log.synced).to.deep.equal([]);
+    log.store.truncate(2);
+    log.store.append(fresh);
+    expect(log.store.durableIndex).to.equal(-1);
+    disk.run();
+    expect(log.synced).to.deep.equal([1, 4]);
+    expect(log.readAll().map(recordOf)).to.deep.equal([...old.slice(0, 2), ...fresh].map(recordOf));
+    const again = new TestLog(disk.crashed(() => 0));
+    expect(again.readAll().map(recordOf)).to.deep.equal([...old.slice(0, 2), ...fresh].map(recordOf));
+  });
+
+  it("saves term and vote once for each call, in order, and keeps them", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const peers = [{ node: smallOptions.node, incarnation: "00000000000000ff" }];
+    log.store.saveMeta({ term: 1, votedFor: "", peers });
+    log.store.saveMeta({ term: 2, votedFor: smallOptions.node, peers });
+    expect(log.saved).to.equal(0);
+    disk.run();
+    expect(log.saved).to.equal(2);
+    const again = new TestLog(disk.crashed(() => 0));
+    expect(again.recovered.meta).to.deep.equal({ term: 2, votedFor: "n0", peers });
+  });
+
+  it("keeps term and vote when either slot rots, and stops when both do", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    log.store.saveMeta({ term: 7, votedFor: smallOptions.node, peers: [] });
+    disk.run();
+    for (const slot of [0, 1]) {
+      const rotted = disk.crashed(() => 0);
+      rotted.flip("g0/meta", slot * 4_096 + 20);
+      expect(new TestLog(rotted).recovered.meta.term).to.equal(7);
+      rotted.flip("g0/meta", (1 - slot) * 4_096 + 20);
+      expect(new TestLog(rotted).recovered.meta.term).to.equal(7);
+    }
+    disk.flip("g0/meta", 20);
+    disk.flip("g0/meta", 4_096 + 20);
+    expect(() => new TestLog(disk))
+      .to.throw(LogError, /both slots/)
+      .with.property("code", "damaged");
+  });
+
+  it("acknowledges nothing after a failed write or sync, and says so once", () => {
+    for (const kind of ["write", "sync"]) {
+      const disk = new MemoryDisk();
+      const log = new TestLog(disk);
+      disk.run();
+      const all = makeEntries(emptyLogEnd, 1, [10, 10]);
+      log.store.append(all.slice(0, 1));
+      disk.run();
+      disk.fault = (call) => (call.kind === kind ? new DiskFault("io", "input/output error") : undefined);
+      log.store.append(all.slice(1));
+      disk.run();
+      disk.fault = () => undefined;
+      const calls = disk.done.length;
+      log.store.append(makeEntries(endOfAll(all, emptyLogEnd), 1, [10]));
+      log.store.saveMeta({ term: 1, votedFor: "", peers: [] });
+      log.store.truncate(0);
+      log.store.markIdle();
+      disk.run();
+      expect(disk.done.length, "nothing is written or synced again").to.equal(calls);
+      expect(log.failures).to.deep.equal(["append: input/output error"]);
+      expect(log.synced).to.deep.equal([0]);
+      expect(log.saved).to.equal(0);
+      log.close();
+    }
+  });
+
+  it("goes on in preallocated room on a full disk, tells how much is left, and makes the next segment once there is room", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    disk.run();
+    expect(log.store.space().clientBytes).to.equal(Number.MAX_SAFE_INTEGER);
+    disk.capacityBytes = disk.usedBytes;
+    let end = emptyLogEnd;
+    const append = (length: number): void => {
+      const entries = makeEntries(end, 1, [length]);
+      end = endOfAll(entries, end);
+      log.store.append(entries);
+      disk.run();
+    };
+    for (let n = 0; n < 3; n++) append(1_500);
+    expect(log.synced[log.synced.length - 1]).to.equal(2);
+    const { clientBytes, reserveBytes } = log.store.space();
+    expect(clientBytes).to.be.within(0, 8_192);
+    expect(reserveBytes).to.equal(1_024);
+    for (let n = 0; n < 3; n++) append(1_500);
+    expect(log.store.space().clientBytes).to.equal(0);
+    expect(log.failures).to.deep.equal([]);
+    const before = log.store.durableIndex;
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    log.store.markIdle();
+    disk.run();
+    expect(log.store.durableIndex).to.equal(5);
+    expect(before).to.be.at.most(5);
+    expect(log.store.space().clientBytes).to.equal(Number.MAX_SAFE_INTEGER);
+    log.close();
+    expect(new TestLog(disk).store.end.index).to.equal(5);
+  });
+
+  it("closes though an append waits for room on a full disk", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    disk.run();
+    disk.capacityBytes = disk.usedBytes;
+    log.store.append(makeEntries(emptyLogEnd, 1, [1_500, 1_500, 1_500, 1_500, 1_500, 1_500, 1_500]));
+    disk.run();
+    expect(log.store.durableIndex).to.be.lessThan(6);
+    log.close();
+    expect(log.failures).to.deep.equal([]);
+  });
+
+  it("refuses a directory of another group, node or cluster, naming both", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const saved = { ...log.store.identity, cluster: "c1", stage: "active" as const };
+    let told = false;
+    log.store.saveIdentity(saved, (error) => {
+      told = error === undefined;
+    });
+    disk.run();
+    expect(told).to.equal(true);
+    log.close();
+    const asked = [
+      { options: { ...smallOptions, group: "g9" as never }, names: /group g0, not to group g9/ },
+      { options: { ...smallOptions, node: "n9" as never }, names: /node n0, not to node n9/ },
+      { options: { ...smallOptions, cluster: "c2" }, names: /cluster c1, not to cluster c2/ },
+    ];
+    for (const { options, names } of asked) {
+      expect(() => new TestLog(disk, options))
+        .to.throw(LogError, names)
+        .with.property("code", "wrong-directory");
+    }
+    expect(new TestLog(disk, { ...smallOptions, cluster: "c1" }).recovered.identity).to.deep.equal(saved);
+  });
+
+  it("refuses a log whose identity, term and vote, or first segment is gone", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    log.store.append(makeEntries(emptyLogEnd, 1, [10]));
+    disk.run();
+    for (const name of ["g0/identity", "g0/meta", "g0/segment-0000000000"]) {
+      const robbed = disk.crashed(() => 0);
+      robbed.erase(name);
+      expect(() => new TestLog(robbed), name)
+        .to.throw(LogError)
+        .with.property("code", "damaged");
+    }
+    const rotted = disk.crashed(() => 0);
+    rotted.flip("g0/identity", 30);
+    expect(() => new TestLog(rotted))
+      .to.throw(LogError)
+      .with.property("code", "damaged");
+  });
+});
