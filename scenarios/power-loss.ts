@@ -4,7 +4,7 @@ import { crashLeader, powerLossOfAll } from "#sim/nemesis/crash";
 import { partition } from "#sim/nemesis/partition";
 import { slowDiskSometimes } from "#sim/nemesis/pause";
 import type { Scenario } from "#sim/scenario";
-import { ordinaryLoad } from "#sim/workload/loads";
+import { restlessLoad } from "#sim/workload/loads";
 
 /**
  * All nodes lose their power within a moment, again and again, and with it whatever was not synced: entries, votes, cuts,
@@ -16,7 +16,7 @@ export const powerLoss: Scenario = {
   nodes: [1, 2, 3, 5, 7],
   duration: 60 * second,
   budget: "recoverable",
-  workload: ordinaryLoad,
+  workload: restlessLoad,
   faults: {
     "network.loss": [0, 0.02],
     "network.slow": [0, 0.02],

@@ -4,6 +4,7 @@ import { nodeId } from "../core/base/brand.ts";
 import type { Address } from "../core/io/network.ts";
 import type { SimClock } from "./clock.ts";
 import { DiskWorld, SimDisk } from "./disk.ts";
+import type { FaultBudget } from "./fault-budget.ts";
 import type { SimProcess } from "./process.ts";
 import type { ClientHost, CreateNode, Cut, SimNode } from "./scenario.ts";
 import { callEvent, eventKinds, turnInput } from "./scheduler.ts";
@@ -19,6 +20,13 @@ interface NodeSlot {
   started: boolean;
 }
 
+export interface ClusterOptions {
+  readonly nodes: number;
+  readonly groups: readonly GroupId[];
+  readonly createNode: CreateNode;
+  readonly budget: FaultBudget;
+}
+
 export type CrashKind = "kill" | "power";
 
 /** The nodes of a run and what can be done to them. Faults done here are told to the trace and counted. */
@@ -28,13 +36,15 @@ export class Cluster {
   private readonly slots: readonly NodeSlot[];
   private readonly byId = new Map<NodeId, NodeSlot>();
   private readonly createNode: CreateNode;
+  private readonly budget: FaultBudget;
   private readonly cuts = new Set<{ readonly pairs: readonly (readonly [SimProcess, SimProcess])[] }>();
   private clients = 0;
 
-  constructor(world: World, options: { nodes: number; groups: readonly GroupId[]; createNode: CreateNode }) {
+  constructor(world: World, options: ClusterOptions) {
     this.world = world;
     this.groups = options.groups;
     this.createNode = options.createNode;
+    this.budget = options.budget;
     this.slots = Array.from({ length: options.nodes }, (_, i) => this.slot(nodeId(`n${i}`), i));
   }
 
@@ -88,7 +98,7 @@ export class Cluster {
     this.world.begin(process);
     if (process.life > 1) {
       this.world.trace.fault(node, "restart", "");
-      slot.disk.decay(this.world.settings["disk.bitRot"]);
+      this.mayRot(slot);
     }
     const clock = this.world.clock(process);
     slot.clock = clock;
@@ -218,6 +228,12 @@ export class Cluster {
     const slot = this.byId.get(node);
     assert(slot !== undefined, "faults name nodes of the cluster");
     return slot;
+  }
+
+  /** Rot is found at a restart, and only where the budget lets it be mended. */
+  private mayRot({ node, disk }: NodeSlot): void {
+    if (this.budget.allows(node) && disk.decay(this.world.settings["disk.bitRot"]))
+      this.budget.mayDamage(node);
   }
 
   private turn(slot: NodeSlot, run: () => void): void {

@@ -1,15 +1,28 @@
-import { kibibyte, mebibyte } from "../core/base/units.ts";
+import { kibibyte } from "../core/base/units.ts";
 import type { NodeLimits } from "../core/node/config.ts";
 import { defaultLimits } from "../core/node/config.ts";
 import { Node } from "../core/node/node.ts";
 import type { NodePorts } from "../core/node/ports.ts";
 import type { NodeSpec, SimNode } from "./scenario.ts";
 
-/** Production's limits, except that segments are small enough for a minute's load to fill some. */
+/**
+ * Production's limits, except that everything which fills up in an hour there fills up in a minute here: segments roll,
+ * entries leave memory and come back from the disk, messages and batches are cut, old sessions are evicted.
+ */
 export const simulatedLimits: NodeLimits = {
   ...defaultLimits,
-  segmentBytes: mebibyte,
-  reserveBytes: 256 * kibibyte,
+  segmentBytes: 64 * kibibyte,
+  reserveBytes: 16 * kibibyte,
+  batchBytesMax: 32 * kibibyte,
+  readBytesMax: 32 * kibibyte,
+  indexIntervalBytes: 4 * kibibyte,
+  windowBytesMax: 64 * kibibyte,
+  windowEntriesMax: 256,
+  messageBytesMax: 32 * kibibyte,
+  messageEntriesMax: 64,
+  inFlightMessagesMax: 16,
+  sessionsMax: 24,
+  sessionInFlightMax: 64,
 };
 
 /** Core's node over simulated ports. */

@@ -33,6 +33,7 @@ export class DiskWorld {
   private readonly rot: Site;
   private operations = 0;
   private powerKeys = 0;
+  private restarts = 0;
   private files = 0;
   private readonly locks = new Set<string>();
 
@@ -122,11 +123,12 @@ export class DiskWorld {
     for (const file of this.tree.files()) file.powerLoss(this.survive, nextKey, probability);
   }
 
-  /** May flip one bit of one file, as found at a restart. @returns whether it did. */
+  /** May flip one bit of one file. @returns whether it did. */
   decay(probability: number): boolean {
     const files = this.tree.files().filter((file) => file.length > 0);
-    const bit = this.rot.value(this.powerKeys++, probability, 0xffff_ffff);
-    const file = files[bit % Math.max(1, files.length)];
+    const n = this.restarts++;
+    const bit = files.length === 0 ? 0 : this.rot.value(n, probability, 0xffff_ffff);
+    const file = files[bit % files.length];
     if (bit === 0 || file === undefined) return false;
     file.flip(bit % (file.length * 8));
     return true;

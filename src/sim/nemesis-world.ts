@@ -1,9 +1,9 @@
 import type { NodeId } from "../core/base/brand.ts";
-import { failuresTolerated } from "../core/base/quorum.ts";
 import type { Micros } from "../core/base/units.ts";
 import type { TraceEvent, TraceKind } from "../core/io/trace.ts";
 import type { Cluster, CrashKind } from "./cluster.ts";
-import type { Cut, FaultBudgetKind, NemesisWorld } from "./scenario.ts";
+import type { FaultBudget } from "./fault-budget.ts";
+import type { Cut, NemesisWorld } from "./scenario.ts";
 import type { FaultSettings } from "./settings.ts";
 import type { TraceReader } from "./trace-sink.ts";
 import type { World } from "./world.ts";
@@ -48,11 +48,14 @@ export class Nemesis implements NemesisWorld {
   private readonly world: World;
   private readonly cluster: Cluster;
   private readonly leaders: LeaderWatch;
-  private readonly budget: FaultBudgetKind;
-  private readonly damaged = new Set<NodeId>();
+  private readonly budget: FaultBudget;
   private ended = false;
 
-  constructor(world: World, cluster: Cluster, options: { duration: Micros; budget: FaultBudgetKind }) {
+  constructor(
+    world: World,
+    cluster: Cluster,
+    options: { readonly duration: Micros; readonly budget: FaultBudget },
+  ) {
     this.world = world;
     this.cluster = cluster;
     this.duration = options.duration;
@@ -175,10 +178,6 @@ export class Nemesis implements NemesisWorld {
   }
 
   mayDamage(node: NodeId): boolean {
-    if (this.budget === "recoverable" && !this.damaged.has(node)) {
-      if (this.damaged.size >= failuresTolerated(this.nodes.length)) return false;
-    }
-    this.damaged.add(node);
-    return true;
+    return this.budget.mayDamage(node);
   }
 }

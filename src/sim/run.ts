@@ -9,6 +9,7 @@ import type { NodeAtEnd, Violation } from "./checker/checker.ts";
 import { progressWithin } from "./checker/liveness.ts";
 import { Cluster } from "./cluster.ts";
 import { coreNode } from "./core-node.ts";
+import { FaultBudget } from "./fault-budget.ts";
 import { Nemesis } from "./nemesis-world.ts";
 import { parseOverrides } from "./overrides.ts";
 import { SeededRandom } from "./random.ts";
@@ -74,7 +75,9 @@ export class SimRun {
     });
     const nodes = options.nodes ?? drawNodes(scenario, random);
     this.groups = Array.from({ length: scenario.groups ?? 1 }, (_, i) => groupId(`g${i}`));
+    const budget = new FaultBudget(scenario.budget, nodes);
     this.cluster = new Cluster(this.world, {
+      budget,
       nodes,
       groups: this.groups,
       createNode: options.createNode ?? coreNode,
@@ -86,7 +89,7 @@ export class SimRun {
     for (const checker of this.checkers.all) this.world.trace.add(checker);
     this.nemesis = new Nemesis(this.world, this.cluster, {
       duration: this.duration,
-      budget: scenario.budget,
+      budget,
     });
     this.world.trace.add({
       kinds: ["role"],

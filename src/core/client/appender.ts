@@ -238,9 +238,8 @@ export class Appender {
 
   private frameRefusedForGood(frame: AppendFrame, error: LogError, turn: Turn): void {
     for (const { call } of frame.current()) {
-      if (call.open > 0) continue;
-      // The session is gone, but the append was refused each time: it goes on under the next session.
-      if (error.code === "session-expired" && !call.uncertain) continue;
+      // An expired session settles its calls below: what was refused each time goes on under the next one.
+      if (call.open > 0 || error.code === "session-expired") continue;
       const last = call.uncertain ? unknownOutcome(error.message, error) : error;
       this.fail(call, last, turn);
     }

@@ -105,7 +105,9 @@ export class Client {
   constructor(config: ClientConfig, ports: ClientPorts, events: ClientEvents = {}) {
     this.ports = ports;
     this.events = events;
-    this.machine = new ClientMachine(config, (key) => ports.random.draw("client", key));
+    // By name, so that the clients of one world do not all wait equally long.
+    const stream = `client/${config.name}`;
+    this.machine = new ClientMachine(config, (key) => ports.random.draw(stream, key));
   }
 
   /**

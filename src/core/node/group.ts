@@ -231,8 +231,9 @@ export class Group implements LinkGroup {
       proposalLimits: this.config.limits,
       view: () => this.running?.runner.raft.view,
       clientBytes: () => this.live.opened.store.space().clientBytes,
-      propose: (request, contents, more) =>
-        this.live.runner.step({ type: "propose", now: this.now, request, contents, more }),
+      propose: (request, contents) =>
+        this.live.runner.step({ type: "propose", now: this.now, request, contents, more: true }),
+      sendProposed: () => this.live.runner.step({ type: "flush", now: this.now }),
       termAt: (index) => this.live.runner.raft.termAt(index),
     });
   }

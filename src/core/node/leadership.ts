@@ -24,7 +24,8 @@ export interface LeadershipOptions {
   view(): RaftView | undefined;
   /** Bytes that clients may still append on this disk. */
   clientBytes(): number;
-  propose(request: number, contents: readonly EntryContent[], more: boolean): void;
+  propose(request: number, contents: readonly EntryContent[]): void;
+  sendProposed(): void;
   termAt(index: number): number | undefined;
 }
 
@@ -118,8 +119,12 @@ export class Leadership implements Proposer {
     return new LogError("disk-full", `the disk of node ${node} is full but for its reserve`);
   }
 
-  propose(request: number, contents: readonly EntryContent[], more: boolean): void {
-    this.options.propose(request, contents, more);
+  propose(request: number, contents: readonly EntryContent[]): void {
+    this.options.propose(request, contents);
+  }
+
+  sendProposed(): void {
+    this.options.sendProposed();
   }
 
   termAt(index: number): number | undefined {

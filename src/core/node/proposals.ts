@@ -23,7 +23,9 @@ export interface Proposer {
   /** Why nothing can be appended here; undefined at a leader. */
   refusal(bytes: number): LogError | undefined;
   /** Hands contents to Raft, which answers with `proposed` or `refused`, inside this call. */
-  propose(request: number, contents: readonly EntryContent[], more: boolean): void;
+  propose(request: number, contents: readonly EntryContent[]): void;
+  /** The proposals of this turn are complete: they travel together. */
+  sendProposed(): void;
   /** Asks for `flush` to be called at the end of the input that is already pending. */
   flushSoon(): void;
   termAt(index: number): number | undefined;
@@ -103,12 +105,13 @@ export class Proposals {
     this.flushing = true;
     const batch = this.waiting;
     this.waiting = [];
-    for (let n = 0; n < batch.length; n++) this.admit(admission, batch[n] as Waiting, n + 1 < batch.length);
+    for (const waiting of batch) this.admit(admission, waiting);
+    this.proposer.sendProposed();
     this.flushing = false;
     if (this.waiting.length > 0) this.proposer.flushSoon();
   }
 
-  private admit(admission: Admission, waiting: Waiting, more: boolean): void {
+  private admit(admission: Admission, waiting: Waiting): void {
     const { batch } = waiting;
     const admitted =
       batch === undefined
@@ -124,7 +127,7 @@ export class Proposals {
     if (contents.length === 0) return this.wait(waiting, known);
     this.requests += 1;
     this.current = { waiting, known };
-    this.proposer.propose(this.requests, contents, more);
+    this.proposer.propose(this.requests, contents);
     assert(this.current === undefined, "Raft answers a proposal in the step that takes it");
   }
 

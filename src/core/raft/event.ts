@@ -37,7 +37,7 @@ export type RaftEvent =
   | { readonly type: "receive"; readonly now: Micros; readonly from: NodeId; readonly message: Message }
   /**
    * Client entries, in order; refused or appended as a whole. `request` comes back in the effects. With `more`,
-   * another proposal follows in this turn: nothing is sent to the followers before the last one, so all travel together.
+   * others may follow in this turn: nothing is sent to the followers before `flush`, so all travel together.
    */
   | {
       readonly type: "propose";
@@ -46,6 +46,8 @@ export type RaftEvent =
       readonly contents: readonly EntryContent[];
       readonly more?: boolean;
     }
+  /** The last proposal of a turn was handed in: send what waits. */
+  | { readonly type: "flush"; readonly now: Micros }
   /** The log as it is now is durable up to `index`. */
   | { readonly type: "synced"; readonly now: Micros; readonly index: number }
   /** The last hard state handed out by a `save` effect is durable. */

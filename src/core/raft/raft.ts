@@ -86,7 +86,10 @@ export class Raft {
         if (event.from !== s.self && isVoter(s, event.from)) this.receive(event.from, event.message);
         return;
       case "propose":
-        propose(s, event.request, event.contents);
+        propose(s, event.request, event.contents, event.more ?? false);
+        return;
+      case "flush":
+        pumpAll(s);
         return;
       case "synced":
         this.synced(event.index);

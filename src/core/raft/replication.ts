@@ -39,16 +39,17 @@ function appendContents(s: RaftState, contents: readonly EntryContent[]): readon
   return entries;
 }
 
-/** Appends a proposal or refuses the whole of it. */
-export function propose(s: RaftState, request: number, contents: readonly EntryContent[]): void {
+/** Appends a proposal or refuses the whole of it. With `more` to come in this turn, sending waits for `flush`. */
+export function propose(
+  s: RaftState,
+  request: number,
+  contents: readonly EntryContent[],
+  more: boolean,
+): void {
   const refusal = refusalOf(s, contents);
-  if (refusal !== undefined) {
-    s.out.push({ type: "propose-failed", request, code: refusal });
-    return;
-  }
-  const entries = contents.length === 0 ? noEntries : appendContents(s, contents);
-  s.out.push({ type: "proposed", request, entries });
-  pumpAll(s);
+  if (refusal === undefined) s.out.push({ type: "proposed", request, entries: appendContents(s, contents) });
+  else s.out.push({ type: "propose-failed", request, code: refusal });
+  if (!more) pumpAll(s);
 }
 
 function refusalOf(s: RaftState, contents: readonly EntryContent[]): FaultCode | undefined {

@@ -6,6 +6,7 @@ import { millisecond, second } from "../../core/base/units.ts";
 import { Client } from "../../core/client/client.ts";
 import { clientConfig } from "../../core/client/client-config.ts";
 import { between } from "../../core/io/random.ts";
+import { simulatedLimits } from "../core-node.ts";
 import type { History } from "../history/history.ts";
 import { Recorder } from "../history/recorder.ts";
 import type { ClientHost, WorkloadOptions, WorkloadPort, WorkloadWorld } from "../scenario.ts";
@@ -155,7 +156,15 @@ export function createWorkload(world: WorkloadWorld, options: WorkloadOptions): 
 
 function connect(world: WorkloadWorld, group: GroupId, host: ClientHost): Client {
   const { clock, network, random } = host;
-  return new Client(clientConfig({ group, peers: world.nodes, name: host.name }), { clock, network, random });
+  const config = clientConfig({
+    group,
+    peers: world.nodes,
+    name: host.name,
+    // No more in flight than the simulated nodes remember of a session.
+    inFlightMax: simulatedLimits.sessionInFlightMax,
+    appendEntriesMax: simulatedLimits.sessionInFlightMax,
+  });
+  return new Client(config, { clock, network, random });
 }
 
 function scaled(options: WorkloadOptions, world: WorkloadWorld): WorkloadOptions {

@@ -12,7 +12,7 @@ import { FakeClock, FakeNetwork, fakeRandom } from "./fake-world.ts";
 import { ModelCluster } from "./model-cluster.ts";
 import { addressOf, group } from "./scripted-node.ts";
 
-const limits = { ...defaultCommitLogLimits, sessionsMax: 2, inFlightMax: 8, appendEntriesMax: 4 };
+const limits = { ...defaultCommitLogLimits, sessionsMax: 2, inFlightMax: 12, appendEntriesMax: 4 };
 
 interface Call {
   readonly client: number;
@@ -30,7 +30,7 @@ type Step =
   | { readonly kind: "depose" }
   | { readonly kind: "commit"; readonly entries: number }
   | { readonly kind: "reset"; readonly pick: number; readonly lingers: boolean }
-  | { readonly kind: "refuse"; readonly on: boolean }
+  | { readonly kind: "refuse"; readonly count: number }
   | { readonly kind: "stray"; readonly count: number }
   | { readonly kind: "cancel"; readonly pick: number }
   | { readonly kind: "delay"; readonly ms: number };
@@ -46,7 +46,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant("append" as const),
       client: fc.nat(1),
       count: fc.integer({ min: 1, max: 4 }),
-      timeoutMs: fc.constantFrom(30, 300, 3_000, 60_000),
+      timeoutMs: fc.constantFrom(30, 300, 3_000, 20_000),
     }),
   ),
   weighted(8, fc.record({ kind: fc.constant("run" as const), ms: fc.constantFrom(1, 2, 5, 30, 400) })),
@@ -54,7 +54,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   weighted(1, fc.record({ kind: fc.constant("depose" as const) })),
   weighted(6, fc.record({ kind: fc.constant("commit" as const), entries: fc.integer({ min: 1, max: 6 }) })),
   weighted(3, fc.record({ kind: fc.constant("reset" as const), pick: fc.nat(5), lingers: fc.boolean() })),
-  weighted(2, fc.record({ kind: fc.constant("refuse" as const), on: fc.boolean() })),
+  weighted(2, fc.record({ kind: fc.constant("refuse" as const), count: fc.constantFrom(1, 1, 2, 9) })),
   weighted(3, fc.record({ kind: fc.constant("stray" as const), count: fc.integer({ min: 1, max: 3 }) })),
   weighted(1, fc.record({ kind: fc.constant("cancel" as const), pick: fc.nat(40) })),
   weighted(1, fc.record({ kind: fc.constant("delay" as const), ms: fc.constantFrom(0, 0, 1, 20) })),
@@ -74,9 +74,10 @@ class Run {
       group,
       peers,
       sessions,
-      inFlightMax: 8,
+      inFlightMax: 12,
       appendEntriesMax: 4,
       requestTimeout: second,
+      keepaliveInterval: 100 * second,
     });
     this.clients = [0, 1].map(
       (i) => new Client(config, { clock: this.clock, network: this.network, random: fakeRandom(seed + i) }),
@@ -108,7 +109,7 @@ class Run {
         return;
       }
       case "refuse":
-        this.cluster.refusing = s.on ? "pending-full" : undefined;
+        this.cluster.refusals = s.count;
         return;
       case "stray":
         for (let i = 0; i < s.count; i++) this.cluster.openStray();
@@ -134,10 +135,10 @@ class Run {
 
   /** A leader that takes and commits everything, for longer than any deadline. */
   heal(): void {
-    this.cluster.refusing = undefined;
+    this.cluster.refusals = 0;
     this.network.delay = 0;
     this.cluster.elect(1, 2);
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 120; i++) {
       this.cluster.commit(Number.MAX_SAFE_INTEGER);
       this.clock.run(200 * millisecond);
     }

@@ -1,6 +1,5 @@
 import type { Entry, EntryContent } from "#core/base/entry";
 import { bodyOf } from "#core/base/entry";
-import type { FaultCode } from "#core/base/errors";
 import { LogError } from "#core/base/errors";
 import { Admission } from "#core/commitlog/admission";
 import { CommitLog } from "#core/commitlog/commit-log";
@@ -33,8 +32,8 @@ export class ModelCluster {
   private term = 0;
   private pending: Pending[] = [];
   commitIndex = -1;
-  /** What the leader refuses appends with; undefined when it takes them. */
-  refusing: FaultCode | undefined;
+  /** How many of the next appends the leader refuses as `pending-full`. */
+  refusals = 0;
 
   constructor(network: FakeNetwork, size: number, limits: CommitLogLimits) {
     this.limits = limits;
@@ -50,7 +49,10 @@ export class ModelCluster {
     return (request, link, node) => {
       if (i !== this.leader || this.gate === undefined) return fault(request, "not-leader", this.hint());
       if (request.type !== "append" && request.type !== "open-session") return undefined;
-      if (this.refusing !== undefined) return fault(request, this.refusing, this.hint());
+      if (this.refusals > 0) {
+        this.refusals -= 1;
+        return fault(request, "pending-full", this.hint());
+      }
       return this.propose(this.gate, request, link, node);
     };
   }

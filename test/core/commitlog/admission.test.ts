@@ -149,6 +149,19 @@ describe("admission", () => {
     expect(codeOf(admit(gate, 1, 1, "a"))).to.equal("session-expired");
   });
 
+  it("leaves the applied sessions as they are: only entries that are applied change them", () => {
+    const log = new LogBuilder();
+    log.append(1, [noOp, opening]);
+    const machine = new CommitLog(limits);
+    machine.apply(log.entries);
+    const gate = new Admission(machine.sessions, log.lastIndex, limits);
+    const entries = log.append(1, [data("a", 1, 1), opening]);
+    gate.appended(entries);
+    expect(machine.sessions.lastSequence(1)).to.equal(0);
+    machine.apply(entries);
+    expect([...machine.sessions.ids()]).to.deep.equal([1, 3]);
+  });
+
   it("takes appends outside a session as they come", () => {
     const log = new LogBuilder();
     log.append(1, [noOp]);

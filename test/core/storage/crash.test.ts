@@ -1,8 +1,12 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { nodeId } from "#core/base/brand";
+import { emptyLogEnd } from "#core/base/entry";
+import { openStore } from "#core/storage/log-store";
 import type { LogStep } from "../../support/log-model.ts";
 import { ModelledLog } from "../../support/log-model.ts";
-import { everyChoice, smallOptions } from "../../support/log-script.ts";
+import { everyChoice, identity, makeEntries, smallOptions, TestLog } from "../../support/log-script.ts";
+import { MemoryDisk } from "../../support/memory-disk.ts";
 
 const lengths = fc.array(fc.oneof(fc.nat(40), fc.integer({ min: 300, max: 1_200 }), fc.constant(5_000)), {
   minLength: 1,
@@ -88,6 +92,8 @@ describe("a crash", () => {
           for (const step of script) log.step(step, choose);
           log.step({ do: "disk", calls }, choose);
           left = log.log.disk.waiting > 0;
+          // A process that is killed leaves the page cache, and the power may fail once the next one has recovered.
+          if (choose(2) === 1) log.step({ do: "kill" }, choose);
           log.step({ do: "power" }, choose);
           // What was recovered is durable at once, and the log goes on from there.
           log.step({ do: "power" }, () => 0);
@@ -100,4 +106,59 @@ describe("a crash", () => {
       expect(runs).to.be.greaterThan(20);
     });
   }
+
+  it("while the directory is being made leaves one that is made anew or goes on", () => {
+    let runs = 0;
+    for (let calls = 0, left = true; left; calls++) {
+      runs += everyChoice((choose) => {
+        const disk = new MemoryDisk();
+        openStore(
+          disk,
+          smallOptions,
+          () => identity,
+          { synced: () => undefined, saved: () => undefined, failed: () => undefined },
+          () => undefined,
+        );
+        for (let n = 0; n < calls; n++) disk.step();
+        left = disk.waiting > 0;
+        const next = choose(2) === 1 ? disk.killed() : disk.crashed(choose);
+        const log = new TestLog(next);
+        log.store.append(makeEntries(emptyLogEnd, 1, [10]));
+        log.store.saveMeta({ term: 4, votedFor: "", peers: [] });
+        log.disk.run();
+        expect(log.synced).to.deep.equal([0]);
+        const again = new TestLog(log.disk.crashed(() => 0));
+        expect(again.recovered.end.index).to.equal(0);
+        expect(again.recovered.meta.term).to.equal(4);
+      });
+    }
+    expect(runs).to.be.greaterThan(30);
+  });
+
+  it("at every call of two votes that follow each other takes neither back, though their record spans sectors", () => {
+    const peers = Array.from({ length: 16 }, (_, n) => {
+      return {
+        node: nodeId(`peer-${n}`.replace("-", ".").padEnd(32, "x")),
+        incarnation: `${n}`.padStart(16, "0"),
+      };
+    });
+    let runs = 0;
+    for (let calls = 0, left = true; left; calls++) {
+      runs += everyChoice((choose) => {
+        const log = new TestLog(new MemoryDisk());
+        log.disk.run();
+        for (let term = 1; term <= 3; term++) {
+          const incarnation = `${term}`.padStart(16, "f");
+          log.store.saveMeta({ term, votedFor: "", peers: peers.map((peer) => ({ ...peer, incarnation })) });
+        }
+        for (let n = 0; n < calls; n++) log.disk.step();
+        left = log.disk.waiting > 0;
+        const { saved } = log;
+        const again = new TestLog(log.disk.crashed(choose));
+        // The second and third call share a write.
+        expect(again.recovered.meta.term).to.be.oneOf(saved === 0 ? [0, 1] : saved === 1 ? [1, 3] : [3]);
+      });
+    }
+    expect(runs).to.be.greaterThan(10);
+  });
 });

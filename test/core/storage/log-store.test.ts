@@ -188,6 +188,17 @@ describe("log store", () => {
     expect(new TestLog(disk).store.end.index).to.equal(5);
   });
 
+  it("writes the next segment ahead, and syncs it and its name before it is used", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    disk.done.length = 0;
+    disk.run();
+    const ahead = disk.done.filter(({ path }) => path === "g0" || path === "g0/segment-0000000001");
+    expect(ahead.map((call) => call.kind)).to.deep.equal(["open", "write", "sync", "sync-directory"]);
+    expect(disk.content("g0/segment-0000000001")).to.deep.equal(new Uint8Array(8_192));
+    log.close();
+  });
+
   it("closes though an append waits for room on a full disk", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk);
