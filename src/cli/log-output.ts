@@ -1,21 +1,14 @@
 import Table from "cli-table3";
 import type { LogEntry, NodeStatus } from "../prod/index.ts";
 
-/** A node of a status report; only `id`, `role` and `error` are there for one that cannot be reached. */
+/**
+ * A node of a status report. `standing` is there when the node may not take part in full; only `id`, `role` and
+ * `error` are there for one that cannot be reached.
+ */
 export type StatusRow =
-  | Pick<
-      NodeStatus,
-      | "id"
-      | "role"
-      | "term"
-      | "commitIndex"
-      | "lastIndex"
-      | "chainCrc"
-      | "lag"
-      | "readOnly"
-      | "pid"
-      | "standing"
-    >
+  | (Pick<NodeStatus, "id" | "role" | "term" | "commitIndex" | "lastIndex"> &
+      Pick<NodeStatus, "chainCrc" | "lag" | "readOnly" | "pid"> &
+      Partial<Pick<NodeStatus, "standing">>)
   | { readonly id: string; readonly role: "unreachable"; readonly error: string };
 
 export interface StatusReport {
@@ -64,7 +57,7 @@ export function statusTable({ group, leader, nodes }: StatusReport): string {
       ? [node.id, node.role, "", "", "", "", "", "", ""]
       : [
           node.id,
-          node.standing === "member" ? node.role : `${node.role} (${node.standing})`,
+          node.standing === undefined ? node.role : `${node.role} (${node.standing})`,
           String(node.term),
           String(node.commitIndex),
           String(node.lastIndex),

@@ -123,7 +123,8 @@ async function status(
     const { id, role, commitIndex, lastIndex, chainCrc, readOnly, pid, standing } = answer;
     // Behind the whole group, not only behind what the node itself knows to be committed.
     const lag = highest - (commitIndex - answer.lag);
-    return { id, role, term: answer.term, commitIndex, lastIndex, chainCrc, lag, readOnly, pid, standing };
+    const seen = { id, role, term: answer.term, commitIndex, lastIndex, chainCrc, lag, readOnly, pid };
+    return standing === "member" ? seen : { ...seen, standing };
   });
   const report: StatusReport = { group, leader, nodes: rows };
   const refused = answers.find((answer) => "error" in answer && answer.error.code === "unknown-group");

@@ -5,6 +5,7 @@ import type { TrialOutcome, TrialRun } from "../sim/mutant/trial.ts";
 import { Trial } from "../sim/mutant/trial.ts";
 import { Runner } from "./mutants-runner.ts";
 import { Scratch } from "./mutants-scratch.ts";
+import { UsageError } from "./usage-error.ts";
 
 export interface PoolOptions {
   readonly repository: string;
@@ -53,7 +54,7 @@ export class MutantPool {
     try {
       this.base = await this.scratchOf(this.options.repository);
       const flaw = await this.base.compile();
-      if (flaw !== undefined) throw new Error(`the unmutated program: ${flaw}`);
+      if (flaw !== undefined) throw new UsageError(`the program without a mutant does not compile: ${flaw}`);
       this.baseRunner = this.newRunner(this.base);
       await Promise.all(Array.from({ length: this.options.jobs }, () => this.work()));
     } finally {

@@ -61,7 +61,8 @@ export class Scratch {
     if (edited === undefined)
       return `"find" matches ${matches(mutant, text)} times in ${mutant.file}, not once`;
     await fs.writeFile(file, edited);
-    return this.compile();
+    const error = await this.compile();
+    return error === undefined ? undefined : `the edit does not compile: ${error}`;
   }
 
   /** @returns the first error; undefined when the program compiles. */
@@ -71,8 +72,8 @@ export class Scratch {
     if (code === 0) return undefined;
     const errors = output.split("\n").filter((line) => /error TS\d+/.test(line));
     const serious = errors.find((line) => !harmless.has(/error (TS\d+)/.exec(line)?.[1] ?? ""));
-    if (serious !== undefined) return `the edit does not compile: ${serious.trim()}`;
-    return errors.length > 0 ? undefined : `the compiler failed: ${output.trim().slice(0, 500)}`;
+    if (serious !== undefined) return serious.trim();
+    return errors.length > 0 ? undefined : `${output.trim().slice(0, 500)} (exit code ${code})`;
   }
 
   async remove(): Promise<void> {

@@ -72,7 +72,7 @@ export class LogService {
     this.turns = turns;
   }
 
-  readonly handlers = {
+  readonly handlers: { readonly [method: string]: (...call: never[]) => void } = {
     Append: this.unary<AppendRequest>((group, { data }, done) => {
       group.append(
         batchOf([data]),

@@ -21,7 +21,7 @@ export interface GroupGauges {
 
 /** Plain counters of the files. */
 class DiskCounts implements DiskMeter {
-  readonly syncSeconds = new DurationHistogram();
+  readonly syncSeconds: DurationHistogram = new DurationHistogram();
   bytesWritten = 0;
   bytesRead = 0;
 
@@ -70,7 +70,7 @@ export class Metrics implements Trace {
   readonly registry: Registry = new Registry();
   readonly disk: DiskCounts = new DiskCounts();
   /** Connections that the port turned away before they spoke gRPC, by reason. */
-  readonly turnedAway = new LabelledCounts();
+  readonly turnedAway: LabelledCounts = new LabelledCounts();
   private readonly groups = new Map<string, GroupCounts>();
   private readonly gauges: () => readonly GroupGauges[];
   private readonly loop: IntervalHistogram = monitorEventLoopDelay({ resolution: 20 });

@@ -39,7 +39,7 @@ export class QuorumServer {
 
   constructor(config: ServerConfig, logger: Logger) {
     this.config = config;
-    this.logger = logger.child({ node: config.node.self });
+    this.logger = logger;
     const turns = new Turns();
     this.metrics = new Metrics(version, () => [...this.node.groups.values()].map((group) => group.status()));
     this.disk = new FileDisk(config.dataDirectory, turns, this.metrics.disk);

@@ -92,6 +92,8 @@ export class SimClock implements Clock, EventTarget {
     this.base = this.monotonic();
     this.anchor = this.scheduler.now;
     this.rate = parts + driftPpm;
+    // The earliest timer stays the same; when it is due does not.
+    this.armedFor = Number.NaN;
     this.arm();
   }
 

@@ -9,12 +9,15 @@ const pending = Number.POSITIVE_INFINITY;
 /** Called clean by a failed sync: below no mark, so no later sync covers it. */
 const lost = Number.NaN;
 
+/** Shared by all sectors without contents in between; never pushed to. */
+const noContents: Sector["between"] = [];
+
 /** What a sector held before its latest write; any of these may be what a crash finds. */
 interface Sector {
   /** What is certain to be there at least. */
   durable: Uint8Array;
-  /** Later contents, still unsynced when they were overwritten during a sync, oldest first. */
-  readonly between: { readonly stamp: number; readonly bytes: Uint8Array }[];
+  /** Later contents that were overwritten before a sync covered them, oldest first: a sync may yet make one certain. */
+  between: { stamp: number; readonly writer: number; readonly bytes: Uint8Array }[];
   /** Completion of the latest write, in the disk's count; Infinity before it. */
   stamp: number;
   writer: number;
@@ -39,6 +42,13 @@ export class SimFile {
 
   get dirtySectors(): number {
     return this.dirty.size;
+  }
+
+  /** Chunks that hold anything but zeros that were never anything else. */
+  get chunkCount(): number {
+    let count = 0;
+    for (const chunk of this.chunks) if (chunk !== undefined) count += 1;
+    return count;
   }
 
   read(offset: number, length: number): Uint8Array {
@@ -69,7 +79,7 @@ export class SimFile {
     const last = Math.floor((offset + length - 1) / sectorBytes);
     for (let n = Math.floor(offset / sectorBytes); n <= last; n++) {
       const sector = this.dirty.get(n);
-      if (sector !== undefined && sector.writer === writer) sector.stamp = stamp;
+      if (sector !== undefined) this.sectorCompleted(sector, writer, stamp);
     }
     for (const entry of this.lengths)
       if (entry.stamp === pending && entry.length <= offset + length) entry.stamp = stamp;
@@ -117,7 +127,11 @@ export class SimFile {
   /** The process was killed: its page cache belongs to the machine, and the next process's sync covers what it left. */
   processGone(): void {
     this.syncs = 0;
-    for (const sector of this.dirty.values()) if (sector.stamp === pending) sector.stamp = 0;
+    for (const sector of this.dirty.values()) {
+      // A failed sync's pages stay lost; what was under way is in the page cache.
+      if (sector.stamp === pending) sector.stamp = 0;
+      sector.between = noContents;
+    }
     for (const entry of this.lengths) if (entry.stamp === pending) entry.stamp = 0;
   }
 
@@ -143,6 +157,16 @@ export class SimFile {
     const chunk = this.chunkAt(Math.floor(position / chunkBytes));
     const at = position % chunkBytes;
     chunk[at] = (chunk[at] as number) ^ (1 << (bit % 8));
+  }
+
+  private sectorCompleted(sector: Sector, writer: number, stamp: number): void {
+    if (sector.writer === writer) {
+      sector.stamp = stamp;
+      // Syncs to come cover this content, so what was before it matters to those under way only.
+      if (this.syncs === 0) sector.between = noContents;
+      return;
+    }
+    for (const old of sector.between) if (old.writer === writer) old.stamp = stamp;
   }
 
   private setLength(length: number): void {
@@ -171,13 +195,12 @@ export class SimFile {
     for (let n = Math.floor(position / sectorBytes); n <= last; n++) {
       const sector = this.dirty.get(n);
       if (sector === undefined) {
-        this.dirty.set(n, { durable: this.sectorBytes(n), between: [], stamp: pending, writer });
+        this.dirty.set(n, { durable: this.sectorBytes(n), between: noContents, stamp: pending, writer });
         continue;
       }
-      // A sync under way may put the content of now on the disk, and must when its mark covers it.
-      if (this.syncs > 0 && sector.between.length < 8) {
-        sector.between.push({ stamp: sector.stamp, bytes: this.sectorBytes(n) });
-      }
+      const old = { stamp: sector.stamp, writer: sector.writer, bytes: this.sectorBytes(n) };
+      if (sector.between.length === 0) sector.between = [old];
+      else sector.between.push(old);
       sector.stamp = pending;
       sector.writer = writer;
     }
@@ -219,7 +242,7 @@ function settle(sector: Sector, mark: number): void {
   });
   if (covered < 0) return;
   sector.durable = (sector.between[covered] as { bytes: Uint8Array }).bytes;
-  sector.between.splice(0, covered + 1);
+  sector.between = sector.between.slice(covered + 1);
 }
 
 function copy(from: Uint8Array, start: number, to: Uint8Array, at: number, size: number): void {

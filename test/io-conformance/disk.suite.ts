@@ -36,9 +36,9 @@ function fileTests(world: () => IoWorld): void {
     await completes<void>(world(), (done) => file.write(0, [bytes(1, 2), bytes(), bytes(3)], done));
     await completes<void>(world(), (done) => file.write(3, [bytes(4, 5)], done));
     expect([...(await readAll(world(), file))]).to.deep.equal([1, 2, 3, 4, 5]);
-    expect([
-      ...(await completes<Uint8Array>(world(), (done) => file.read(1, 3, done))),
-    ]).to.deep.equal([2, 3, 4]);
+    expect([...(await completes<Uint8Array>(world(), (done) => file.read(1, 3, done)))]).to.deep.equal([
+      2, 3, 4,
+    ]);
   });
 
   it("overwrites in place, across sector and page bounds", async () => {
@@ -112,7 +112,9 @@ function nameTests(world: () => IoWorld): void {
     expect(missing.code).to.equal("missing");
     await create(world(), "a");
     expect((await fails<DiskFile>(world(), (done) => disk().open("a", "new", done))).code).to.equal("exists");
-    expect((await fails<DiskFile>(world(), (done) => disk().open("d/a", "new", done))).code).to.equal("missing");
+    expect((await fails<DiskFile>(world(), (done) => disk().open("d/a", "new", done))).code).to.equal(
+      "missing",
+    );
   });
 
   it("lists names sorted by code unit", async () => {
@@ -137,7 +139,9 @@ function nameTests(world: () => IoWorld): void {
     const file = await completes<DiskFile>(world(), (done) => disk().open("old", "existing", done));
     expect([...(await readAll(world(), file))]).to.deep.equal([2]);
     expect(await list(".")).to.deep.equal(["old"]);
-    expect((await fails<void>(world(), (done) => disk().rename("gone", "old", done))).code).to.equal("missing");
+    expect((await fails<void>(world(), (done) => disk().rename("gone", "old", done))).code).to.equal(
+      "missing",
+    );
   });
 
   it("removes a file", async () => {

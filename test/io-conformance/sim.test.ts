@@ -1,5 +1,5 @@
-import { World } from "#sim/world";
 import { DiskWorld, SimDisk } from "#sim/disk";
+import { World } from "#sim/world";
 import { clockSuite } from "./clock.suite.ts";
 import { diskSuite } from "./disk.suite.ts";
 import { networkSuite } from "./network.suite.ts";

@@ -42,7 +42,9 @@ describe("event heap", () => {
             gone.push(taken.handle);
           }
           expect(heap.size).to.equal(model.length);
-          expect(heap.nextTime()).to.equal(Math.min(Number.POSITIVE_INFINITY, ...model.map(({ time }) => time)));
+          expect(heap.nextTime()).to.equal(
+            Math.min(Number.POSITIVE_INFINITY, ...model.map(({ time }) => time)),
+          );
         }
         // A stale handle never touches the value that took its slot.
         for (const handle of gone) expect(heap.cancel(handle)).to.equal(false);

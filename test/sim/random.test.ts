@@ -5,21 +5,31 @@ import { HostRandom, SeededRandom } from "#sim/random";
 describe("seeded random", () => {
   it("gives one number for one (seed, stream, key), whatever was drawn before", () => {
     fc.assert(
-      fc.property(fc.nat(), fc.string(), fc.nat(), fc.array(fc.nat(), { maxLength: 5 }), (seed, name, key, others) => {
-        const fresh = new SeededRandom(seed).draw(name, key);
-        const used = new SeededRandom(seed);
-        for (const other of others) used.draw(`${name}${other}`, other);
-        expect(used.draw(name, key)).to.equal(fresh);
-        expect(used.draw(name, key)).to.equal(fresh);
-        expect(Number.isInteger(fresh) && fresh >= 0 && fresh < 2 ** 32).to.equal(true);
-      }),
+      fc.property(
+        fc.nat(),
+        fc.string(),
+        fc.nat(),
+        fc.array(fc.nat(), { maxLength: 5 }),
+        (seed, name, key, others) => {
+          const fresh = new SeededRandom(seed).draw(name, key);
+          const used = new SeededRandom(seed);
+          for (const other of others) used.draw(`${name}${other}`, other);
+          expect(used.draw(name, key)).to.equal(fresh);
+          expect(used.draw(name, key)).to.equal(fresh);
+          expect(Number.isInteger(fresh) && fresh >= 0 && fresh < 2 ** 32).to.equal(true);
+        },
+      ),
     );
   });
 
   it("means the same in every version: numbers of a few streams are pinned", () => {
     const random = new SeededRandom(42);
-    const drawn = [random.draw("topology", 0), random.draw("network(n0>n1)", 17), random.draw("x", 2 ** 40 + 1)];
-    expect(drawn).to.deep.equal(PINNED);
+    const drawn = [
+      random.draw("topology", 0),
+      random.draw("network(n0>n1)", 17),
+      random.draw("x", 2 ** 40 + 1),
+    ];
+    expect(drawn).to.deep.equal([4212002509, 1087806254, 4285858971]);
   });
 
   it("tells seeds, streams and keys apart, above 2^32 too", () => {

@@ -15,7 +15,10 @@ describe("scheduler", () => {
     const scheduler = new Scheduler(new TraceHash());
     const order: string[] = [];
     const add = (turn: number, name: string): void => {
-      scheduler.schedule(5, callEvent(eventKinds.world, turn, undefined, 0, () => order.push(name)));
+      scheduler.schedule(
+        5,
+        callEvent(eventKinds.world, turn, undefined, 0, () => order.push(name)),
+      );
     };
     add(turnTimer, "timer 1");
     add(turnSoon, "soon 1");
@@ -31,9 +34,15 @@ describe("scheduler", () => {
     const scheduler = new Scheduler(new TraceHash());
     const process = started();
     const seen: string[] = [];
-    scheduler.schedule(1, callEvent(eventKinds.disk, turnInput, process, 0, () => seen.push("stale")));
+    scheduler.schedule(
+      1,
+      callEvent(eventKinds.disk, turnInput, process, 0, () => seen.push("stale")),
+    );
     process.life += 1;
-    scheduler.schedule(2, callEvent(eventKinds.disk, turnInput, process, 0, () => seen.push("fresh")));
+    scheduler.schedule(
+      2,
+      callEvent(eventKinds.disk, turnInput, process, 0, () => seen.push("fresh")),
+    );
     scheduler.run(10);
     expect(seen).to.deep.equal(["fresh"]);
     expect(scheduler.events).to.equal(1);
@@ -43,7 +52,10 @@ describe("scheduler", () => {
     const scheduler = new Scheduler(new TraceHash());
     const process = started();
     process.paused = true;
-    scheduler.schedule(1, callEvent(eventKinds.frame, turnInput, process, 0, () => expect.fail("it is paused")));
+    scheduler.schedule(
+      1,
+      callEvent(eventKinds.frame, turnInput, process, 0, () => expect.fail("it is paused")),
+    );
     scheduler.run(10);
     expect(process.held).to.have.length(1);
     expect(scheduler.events).to.equal(0);
@@ -82,7 +94,10 @@ describe("scheduler", () => {
     const process = started();
     const order: string[] = [];
     for (let i = 1; i <= 4; i++) {
-      scheduler.schedule(i, callEvent(eventKinds.frame, turnInput, process, 0, () => order.push(`turn ${i}`)));
+      scheduler.schedule(
+        i,
+        callEvent(eventKinds.frame, turnInput, process, 0, () => order.push(`turn ${i}`)),
+      );
     }
     process.turnsLeft = 2;
     process.onTurnsDone = () => {

@@ -187,7 +187,7 @@ export class RaftNetwork {
     member.saves -= 1;
     for (const held of member.held) held.saves -= 1;
     while (member.held[0]?.saves === 0) this.packets.push((member.held.shift() as { packet: Packet }).packet);
-    this.step(member, { type: "saved", now: this.now });
+    if (member.saves === 0) this.step(member, { type: "saved", now: this.now });
   }
 
   /** Delivers the packet at `at`, or loses it. */

@@ -154,16 +154,18 @@ export class ClientConnection implements ConnectionEvents {
       case "get":
         return group.get(
           request.index,
+          request.linearizable,
           reply((entry) => ({ type: "entry", requestId, entry })),
         );
       case "tail": {
-        const { from, entriesMax, bytesMax, waitMicros } = request;
+        const { from, entriesMax, bytesMax, waitMicros, linearizable } = request;
         const limits = group.commitLogLimits;
         const bounded = {
           from,
           entriesMax: Math.min(Math.max(entriesMax, 1), limits.tailEntriesMax),
           bytesMax: Math.min(bytesMax, limits.tailBytesMax),
           wait: waitMicros,
+          linearizable,
         };
         return group.tail(
           bounded,

@@ -285,8 +285,8 @@ export class Group implements LinkGroup {
     if (this.serving(done, -1)) this.reads.readIndex(done);
   }
 
-  get(index: number, done: Done<ReadEntry>): void {
-    if (this.serving(done, undefined as never)) this.reads.get(index, done);
+  get(index: number, linearizable: boolean, done: Done<ReadEntry>): void {
+    if (this.serving(done, undefined as never)) this.reads.get(index, linearizable, done);
   }
 
   tail(request: TailRequest, done: Done<TailAnswer>): void {

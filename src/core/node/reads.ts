@@ -19,6 +19,8 @@ export interface TailRequest {
   readonly bytesMax: number;
   /** How long to wait for the first entry; 0 answers at once. */
   readonly wait: Micros;
+  /** False: "nothing yet" may be told from what this node knows, however old. */
+  readonly linearizable: boolean;
 }
 
 /** Entries at and after the place asked for; internal ones are left out, and `next` is where to go on. */
@@ -94,17 +96,20 @@ export class Reads {
   }
 
   /** The entry at `index`. @throws (to `done`) index-out-of-range, internal-entry, or why no read could be confirmed. */
-  get(index: number, done: Done<ReadEntry>): void {
+  get(index: number, linearizable: boolean, done: Done<ReadEntry>): void {
     if (index <= this.source.appliedIndex) return this.fetch(index, done);
+    if (!linearizable) return this.outOfRange(index, done);
     this.readIndex((error) => {
       if (error !== undefined) return done(error, undefined as never);
       if (index <= this.source.appliedIndex) return this.fetch(index, done);
-      const last = this.source.appliedIndex;
-      done(
-        new LogError("index-out-of-range", `index ${index} is past the end: the last one is ${last}`),
-        undefined as never,
-      );
+      this.outOfRange(index, done);
     });
+  }
+
+  private outOfRange(index: number, done: Done<ReadEntry>): void {
+    const last = this.source.appliedIndex;
+    const message = `index ${index} is past the end: the last one is ${last}`;
+    done(new LogError("index-out-of-range", message), undefined as never);
   }
 
   private fetch(index: number, done: Done<ReadEntry>): void {
@@ -141,7 +146,7 @@ export class Reads {
   /** Entries from `from` on; waits for one if the log ends there. */
   tail(request: TailRequest, done: Done<TailAnswer>): void {
     if (request.from <= this.source.appliedIndex) return this.answer(request, done);
-    if (request.wait <= 0) return this.endConfirmed(request, done);
+    if (request.wait <= 0 && request.linearizable) return this.endConfirmed(request, done);
     if (this.tails.size >= this.source.tailsMax) {
       const error = new LogError("pending-full", `${this.tails.size} tails already wait here`);
       return done(error, undefined as never);

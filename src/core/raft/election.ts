@@ -5,7 +5,7 @@ import type { Progress } from "./progress.ts";
 import { failReads } from "./read-index.ts";
 import { startLeading } from "./replication.ts";
 import type { RaftState } from "./state.ts";
-import { counts, fillReached, mayVote, send, tellRole, tellVote } from "./state.ts";
+import { counts, fillReached, mayVote, send, tellOwnVote, tellRole } from "./state.ts";
 import { endTransfer } from "./transfer.ts";
 
 /** Raft §5.2 and §5.4.1; dissertation §4.2.3 (disruptive servers) and §9.6 (pre-vote). */
@@ -117,7 +117,7 @@ export function campaign(s: RaftState, transfer: boolean, reason: string): void 
 export function ownVoteSaved(s: RaftState): void {
   if (s.role !== "candidate" || s.votes.has(s.self)) return;
   s.votes.add(s.self);
-  tellVote(s, s.self);
+  tellOwnVote(s);
   if (wonBy(s)) becomeLeader(s);
 }
 

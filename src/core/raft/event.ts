@@ -50,7 +50,7 @@ export type RaftEvent =
   | { readonly type: "flush"; readonly now: Micros }
   /** The log as it is now is durable up to `index`. */
   | { readonly type: "synced"; readonly now: Micros; readonly index: number }
-  /** The last hard state handed out by a `save` effect is durable. */
+  /** The last hard state handed out by a `save` effect is durable: told only while no later one is on its way. */
   | { readonly type: "saved"; readonly now: Micros }
   /** Answers a `load` effect; empty when the entries are not there any more (the log was cut meanwhile). `before` is the log's end before the first. */
   | {

@@ -95,8 +95,7 @@ export class Raft {
         this.synced(event.index);
         return;
       case "saved":
-        if (s.savesPending > 0) s.savesPending -= 1;
-        if (s.savesPending === 0) ownVoteSaved(s);
+        ownVoteSaved(s);
         return;
       case "tick":
         this.tick();

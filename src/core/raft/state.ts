@@ -58,8 +58,6 @@ export class RaftState {
   votedFor: NodeId | "";
   /** Term or vote differ from the last `save`. */
   hardStateChanged = false;
-  /** `save` effects without their `saved`. */
-  savesPending = 0;
 
   role: Role = "follower";
   leader: NodeId | "" = "";
@@ -142,7 +140,6 @@ export function mayVote(s: RaftState): boolean {
 export function saveHardState(s: RaftState): void {
   if (!s.hardStateChanged) return;
   s.hardStateChanged = false;
-  s.savesPending += 1;
   s.out.push({ type: "save", hardState: { term: s.term, votedFor: s.votedFor } });
 }
 
@@ -166,9 +163,9 @@ export function tellRole(s: RaftState, reason: string): void {
   });
 }
 
-/** Tells that this node's vote for `candidate` is asserted. */
-export function tellVote(s: RaftState, candidate: NodeId): void {
-  s.trace.emit({ kind: "vote", node: s.self, group: s.group, term: s.term, candidate });
+/** Tells that this node counts its own vote. A vote for somebody else is asserted when its answer leaves: the driver tells it. */
+export function tellOwnVote(s: RaftState): void {
+  s.trace.emit({ kind: "vote", node: s.self, group: s.group, term: s.term, candidate: s.self });
 }
 
 /** Tells that this node asserts to hold the log of this term's leader up to `index`. */

@@ -90,6 +90,9 @@ function typed(error: Error | undefined): Error {
   return error ?? new LogError("disk-error", "the log could not be opened");
 }
 
+/** Operations that may wait for the writer; appends that follow each other are one. */
+const operationsMax = 16_384;
+
 /** What the one writer does. */
 type Writing =
   | { readonly kind: "append"; readonly entries: Entry[] }
@@ -249,6 +252,7 @@ export class LogStore {
   }
 
   private next(): void {
+    assert(this.queue.length <= operationsMax, "the caller bounds what waits for the disk");
     if (this.current !== undefined) return;
     const operation = this.queue[0];
     if (operation === undefined) return;

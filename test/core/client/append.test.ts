@@ -92,6 +92,16 @@ describe("client appends", () => {
     expect(h.node(0).requests.length + h.node(1).requests.length).to.be.lessThan(40);
   });
 
+  it("searches on when the leader it was told of is none and knows none", () => {
+    for (const seed of [1, 2, 3, 4]) {
+      const other = new Harness([notLeader, notLeader, soleLeader()], {}, seed);
+      for (const node of other.nodes.slice(0, 2)) node.hint = hintTo("n1");
+      const a = other.append("x");
+      other.run(2 * second);
+      expect(codeOf(a)).to.equal("ok");
+    }
+  });
+
   it("searches on while nodes are absent, refuse or know no leader", () => {
     const h = new Harness(["absent", notLeader, soleLeader()]);
     const a = h.append("x");
@@ -388,12 +398,17 @@ describe("client backpressure", () => {
     const all = ["a", "b", "c"].map((text) => h.append(text));
     h.run(100 * millisecond);
     expect(h.node(0).appends.length).to.equal(1);
+    // Room again, but the connection has not said so: a later frame must not overtake those that wait.
+    link.room = 9;
+    all.push(h.append("d"));
+    h.run(100 * millisecond);
+    expect(h.node(0).appends.length).to.equal(1);
     link.drained(2);
     h.run(100 * millisecond);
     expect(h.node(0).appends.length).to.equal(3);
     link.drained(100);
     h.run(100 * millisecond);
-    expect(all.map((a) => a.value?.indexes)).to.deep.equal([[12], [13], [14]]);
+    expect(all.map((a) => a.value?.indexes)).to.deep.equal([[12], [13], [14], [15]]);
   });
 });
 

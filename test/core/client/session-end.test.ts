@@ -82,6 +82,28 @@ describe("the end of a client's session", () => {
     expect([b && codeOf(b), codeOf(c)]).to.deep.equal(["ok", "ok"]);
   });
 
+  it("sends nothing more under a session that expired, not even what was to be sent again", () => {
+    const leader = new HoldingLeader();
+    const { h } = leader;
+    for (const text of ["a", "b", "c"]) h.append(text, 50 * second);
+    h.run(10 * millisecond);
+    leader.refuse("b", "sequence-gap");
+    leader.refuse("c", "session-expired");
+    h.run(2 * second);
+    expect(["a", "b", "c"].map((text) => leader.attempts(text))).to.deep.equal([
+      ["10/1"],
+      ["10/2"],
+      ["10/3"],
+    ]);
+    leader.refuse("a", "session-expired");
+    h.run(2 * second);
+    expect(["a", "b", "c"].map((text) => leader.attempts(text).at(-1))).to.deep.equal([
+      "20/1",
+      "20/2",
+      "20/3",
+    ]);
+  });
+
   it("ends an attempt under way as outcome-unknown when its connection is lost", () => {
     const leader = new HoldingLeader();
     const { h } = leader;

@@ -1,8 +1,11 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { getU64 } from "#core/base/bytes";
 import type { Entry } from "#core/base/entry";
 import { emptyLogEnd } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
+import { directorySeed } from "#core/storage/batch";
+import { decodeSegmentHeader } from "#core/storage/segment";
 import {
   endOfAll,
   identity,
@@ -170,6 +173,25 @@ describe("damage", () => {
     );
   });
 
+  it("of the last record is told from a torn tail wherever in its segment it ends: a mark always fits", () => {
+    let damaged = 0;
+    for (let length = 2_700; length <= 2_960; length += 16) {
+      const disk = new MemoryDisk();
+      const log = new TestLog(disk, { ...options, batchBytesMax: 100 });
+      const all = makeEntries(emptyLogEnd, 1, [952, length]);
+      log.store.append(all);
+      disk.run();
+      log.store.markIdle();
+      disk.run();
+      const last = Buffer.from(recordOf(all[1] as Entry), "hex");
+      const name = segmentsOf(disk).find((one) => Buffer.from(disk.content(one)).includes(last)) as string;
+      disk.flip(name, Buffer.from(disk.content(name)).indexOf(last) + 60);
+      if (name.endsWith("1")) damaged += 1;
+      expect(recoverDamaged(disk, all).recovered.damage).to.deep.equal([{ first: 1, last: 1 }]);
+    }
+    expect(damaged, "some went to the next segment, some did not").to.be.within(1, 16);
+  });
+
   it("behind the last mark is a torn tail: what is good before it stays, nothing bad is taken", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk, options);
@@ -257,13 +279,15 @@ describe("damage", () => {
   it("by a batch that was written to the wrong place is never taken for a batch", () => {
     const other = makeLog({ ...identity, incarnation: "fedcba9876543210" });
     const names = segmentsOf(made.disk);
-    const batches: { name: string; offset: number; bytes: Uint8Array; from: MemoryDisk }[] = [];
+    const batches: { name: string; offset: number; first: number; bytes: Uint8Array; from: MemoryDisk }[] =
+      [];
     for (const from of [made.disk, other.disk]) {
       for (const name of names) {
         const content = from.content(name);
         for (let offset = 4_096; offset < content.length; offset += 64) {
           if (Buffer.from(content.subarray(offset, offset + 4)).toString() !== "qlb1") continue;
-          batches.push({ name, offset, bytes: content.slice(offset, offset + 320), from });
+          const first = getU64(content, offset + 16);
+          batches.push({ name, offset, first, bytes: content.slice(offset, offset + 320), from });
         }
       }
     }
@@ -277,8 +301,39 @@ describe("damage", () => {
         const content = disk.content(target.name);
         content.set(source.bytes, target.offset);
         disk.plant(target.name, content);
-        recoverDamaged(disk, made.all);
+        const { damage } = recoverDamaged(disk, made.all).recovered;
+        // Only batches that were written over are lost: those that come before the next whole one.
+        const hit = batches.filter((one) => one.from === made.disk && one.name === target.name);
+        const first = hit.find((one) => one.offset === target.offset)?.first ?? -1;
+        const next = hit.find((one) => one.offset >= target.offset + 320)?.first ?? made.all.length;
+        for (const range of damage) expect(range.first >= first && range.last < next).to.equal(true);
       }
+    }
+  });
+
+  it("by a segment of another directory is damage, though its records are the same", () => {
+    const other = makeLog({ ...identity, incarnation: "fedcba9876543210" });
+    const name = segmentsOf(made.disk)[1] as string;
+    const disk = made.disk.crashed(() => 0);
+    disk.plant(name, other.disk.content(name));
+    const log = recoverDamaged(disk, made.all);
+    expect(log.recovered.damage).to.have.length(1);
+    mendAll(log, made.all);
+  });
+
+  it("of a segment's header loses nothing, and the header is written again", () => {
+    for (const [number, name] of segmentsOf(made.disk).slice(0, 3).entries()) {
+      const disk = made.disk.crashed(() => 0);
+      disk.flip(name, 30);
+      const seed = directorySeed(identity.incarnation);
+      expect(decodeSegmentHeader(disk.content(name), 0, seed, number)).to.equal(undefined);
+      const log = recoverDamaged(disk, made.all);
+      expect(log.recovered.damage).to.deep.equal([]);
+      const healed = log.disk.crashed(() => 0).content(name);
+      const header = decodeSegmentHeader(healed, 0, seed, number);
+      expect(header?.previous).to.deep.equal(
+        decodeSegmentHeader(made.disk.content(name), 0, seed, number)?.previous,
+      );
     }
   });
 });

@@ -1,8 +1,17 @@
 import { expect } from "chai";
+import type { Entry } from "#core/base/entry";
 import { emptyLogEnd } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
 import { DiskFault } from "#core/io/disk";
-import { endOfAll, makeEntries, recordOf, smallOptions, TestLog } from "../../support/log-script.ts";
+import {
+  endOfAll,
+  everyChoice,
+  identity,
+  makeEntries,
+  recordOf,
+  smallOptions,
+  TestLog,
+} from "../../support/log-script.ts";
 import { MemoryDisk } from "../../support/memory-disk.ts";
 
 describe("log store", () => {
@@ -154,6 +163,63 @@ describe("log store", () => {
       expect(log.saved).to.equal(0);
       log.close();
     }
+  });
+
+  it("tells of a failure once, though several writes fail", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    disk.fault = (call) => (call.kind === "write" ? new DiskFault("io", "input/output error") : undefined);
+    log.store.append(makeEntries(emptyLogEnd, 1, [10]));
+    log.store.saveMeta({ term: 1, votedFor: "", peers: [] });
+    disk.run();
+    expect(log.failures).to.have.length(1);
+    expect([log.synced, log.saved]).to.deep.equal([[], 0]);
+    log.close();
+  });
+
+  it("reads beside appends, but cuts only once a reading is over", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const all = makeEntries(emptyLogEnd, 1, [1_900, 1_900, 1_900, 1_900, 1_900, 1_900]);
+    log.store.append(all);
+    disk.run();
+    const got: string[][] = [];
+    const read = (first: number): void =>
+      log.store.read(first, 100_000, (error, value) => {
+        got.push(error === undefined ? value.entries.map(recordOf) : [error.message]);
+      });
+    read(0);
+    log.store.truncate(1);
+    read(0);
+    const fresh = makeEntries(endOfAll(all.slice(0, 1), emptyLogEnd), 2, [5, 5]);
+    log.store.append(fresh);
+    read(2);
+    expect(got, "never inside the call").to.deep.equal([]);
+    disk.run();
+    expect(got[0]).to.deep.equal(all.map(recordOf));
+    expect(got[1]).to.deep.equal(
+      [all[0], ...fresh].slice(0, got[1]?.length).map((entry) => recordOf(entry as Entry)),
+    );
+    expect(got[2]).to.deep.equal(fresh.slice(1).map(recordOf));
+  });
+
+  it("replaces the identity by a whole new one or keeps the old one, and tells once the new one is durable", () => {
+    let runs = 0;
+    for (let calls = 0, left = true; left; calls++) {
+      runs += everyChoice((choose) => {
+        const log = new TestLog(new MemoryDisk());
+        log.disk.run();
+        let told = false;
+        log.store.saveIdentity({ ...identity, cluster: "c1", stage: "adopted" }, () => {
+          told = true;
+        });
+        for (let n = 0; n < calls; n++) log.disk.step();
+        left = log.disk.waiting > 0;
+        const found = new TestLog(log.disk.crashed(choose)).recovered.identity;
+        expect(found?.stage).to.be.oneOf(told ? ["adopted"] : ["empty", "adopted"]);
+      });
+    }
+    expect(runs).to.be.greaterThan(5);
   });
 
   it("goes on in preallocated room on a full disk, tells how much is left, and makes the next segment once there is room", () => {
