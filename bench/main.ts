@@ -1,2 +1,29 @@
-process.stderr.write("bench: no benchmark is written yet\n");
-process.exitCode = 1;
+import * as fs from "node:fs";
+
+/** What a benchmark's module exports under the name `benchmark`: runs it and tells the exit code. */
+export type Benchmark = (args: readonly string[]) => Promise<number>;
+
+const exitUsage = 64;
+
+/** Modules in this folder that are benchmarks, by name; their helpers lie in folders of their own. */
+function names(): string[] {
+  return fs
+    .readdirSync(new URL(".", import.meta.url))
+    .filter((file) => /^[a-z-]+\.js$/.test(file) && file !== "main.js")
+    .map((file) => file.slice(0, -".js".length))
+    .sort();
+}
+
+async function main([name = "", ...args]: readonly string[]): Promise<number> {
+  if (!names().includes(name)) {
+    const what = name === "" ? "which one?" : `no benchmark ${JSON.stringify(name)};`;
+    process.stderr.write(
+      `bench: ${what} There are: ${names().join(", ")}. Usage: npm run bench -- NAME [options]\n`,
+    );
+    return exitUsage;
+  }
+  const { benchmark } = (await import(`./${name}.js`)) as { readonly benchmark: Benchmark };
+  return benchmark(args);
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,13 +1,15 @@
 import { millisecond, second } from "#core/base/units";
 import { aimedCrashes } from "#sim/nemesis/aim";
 import { crashAnyone } from "#sim/nemesis/crash";
+import { freezeLeader } from "#sim/nemesis/freeze";
 import { clogSometimes, partition } from "#sim/nemesis/partition";
 import { pauseSomeone } from "#sim/nemesis/pause";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
 /**
- * The network falls apart and heals: in halves, one way, around the old leader with a minority, in a ring without a middle.
+ * The network falls apart and heals: in halves, one way, around the old leader with a minority, in a ring without a middle,
+ * around a leader that stands still and then finds its clients' calls before it can hear of its successor.
  * Two groups share the nodes and their connections, so an old leader of one may lead the other.
  */
 export const partitions: Scenario = {
@@ -17,7 +19,7 @@ export const partitions: Scenario = {
   groups: 2,
   duration: 60 * second,
   budget: "recoverable",
-  workload: { ...restlessLoad, clients: 3, appendsPerSecond: 60, getsPerSecond: 6, readIndexesPerSecond: 12 },
+  workload: { ...restlessLoad, clients: 3, appendsPerSecond: 55, getsPerSecond: 4, readIndexesPerSecond: 12 },
   faults: {
     "network.latencyMax": [500, 10 * millisecond],
     "network.slow": [0, 0.05],
@@ -41,6 +43,7 @@ export const partitions: Scenario = {
       every: { first: 4 * second, min: 5 * second, max: 15 * second },
       dangers: ["campaign", "truncation", "committed"],
     });
+    freezeLeader(world, { first: 3 * second, min: 5 * second, max: 12 * second });
     pauseSomeone(world, { min: 8 * second, max: 25 * second });
   },
 };

@@ -40,7 +40,8 @@ export class Runner {
   }
 
   private ready(): ChildProcess {
-    if (this.child !== undefined) return this.child;
+    const { child: last } = this;
+    if (last !== undefined && last.exitCode === null && last.signalCode === null) return last;
     const child = fork(path.join(this.root, "dist/cli/mutants-child.js"), [], {
       cwd: this.root,
       // None of the parent's loaders: the copy runs what was compiled.

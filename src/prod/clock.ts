@@ -58,6 +58,14 @@ export class SystemClock implements Clock {
     if (timer.fire === undefined) return;
     timer.fire = undefined;
     this.dead += 1;
+    // Nothing left to wait for must not keep a process alive until the host's timer would have fired.
+    if (this.dead === this.heap.length) {
+      this.heap = [];
+      this.dead = 0;
+      clearTimeout(this.host);
+      this.hostDeadline = Number.POSITIVE_INFINITY;
+      return;
+    }
     // Election timers are cancelled far more often than they fire: without a sweep the heap would only grow.
     if (this.dead > deadTimersMin && this.dead * 2 > this.heap.length) {
       const live = this.heap.filter((armed) => armed.fire !== undefined);

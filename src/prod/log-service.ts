@@ -82,6 +82,7 @@ export class LogService {
     Get: this.unary<GetRequest>((group, { index }, done) => {
       group.get(
         index,
+        true,
         answer(done, (entry) => ({ index: entry.index, term: entry.term, data: entry.body })),
       );
     }),
@@ -178,7 +179,13 @@ export class LogService {
       const next = (group: Group, from: number): void => {
         if (over) return;
         const wait = follow ? tailWait : 0;
-        const request = { from, entriesMax: tailEntriesMax, bytesMax: tailBytesMax, wait };
+        const request = {
+          from,
+          entriesMax: tailEntriesMax,
+          bytesMax: tailBytesMax,
+          wait,
+          linearizable: true,
+        };
         group.tail(request, (error, tail) => {
           if (over) return;
           if (error !== undefined) return fail(error);

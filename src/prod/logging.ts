@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { destination, pino } from "pino";
-import type { Trace, TraceEvent } from "../core/io/trace.ts";
+import type { Standing, Trace, TraceEvent } from "../core/io/trace.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -57,6 +57,14 @@ export class TraceLog implements Trace {
   }
 }
 
+/** A new group passes through `wiped`, so that alone is no error. */
+const standingLevels: { readonly [standing in Standing]: Level } = {
+  member: "info",
+  wiped: "warn",
+  damaged: "error",
+  failed: "error",
+};
+
 /** Level and text of an event's line; undefined for one that leaves none. */
 function sentence(event: TraceEvent): readonly [Level, string] | undefined {
   switch (event.kind) {
@@ -79,7 +87,7 @@ function sentence(event: TraceEvent): readonly [Level, string] | undefined {
         `records ${event.from} to ${event.to}: ${event.change}`,
       ];
     case "standing":
-      return [event.standing === "member" ? "info" : "error", `is now ${event.standing}: ${event.reason}`];
+      return [standingLevels[event.standing], `is now ${event.standing}: ${event.reason}`];
     case "disk":
       return ["error", `disk: ${event.operation} failed with ${event.code}`];
     case "peer":

@@ -82,11 +82,11 @@ export class PortGuard {
     timer.unref();
     socket.on("error", () => socket.destroy());
     socket.once("close", leave);
+    let seen: Buffer = Buffer.alloc(0);
     socket.on("readable", () => {
-      const seen = socket.read() as Buffer | null;
-      if (seen === null) return;
-      // Half a preface goes back, and the next bytes come behind it.
-      socket.unshift(seen);
+      const more = socket.read() as Buffer | null;
+      if (more === null) return;
+      seen = seen.length === 0 ? more : Buffer.concat([seen, more]);
       const length = Math.min(seen.length, preface.length);
       if (preface.compare(seen, 0, length, 0, length) !== 0) {
         if (http1.test(seen.toString("latin1", 0, 8))) refuse("http1", http1Answer);
@@ -94,6 +94,8 @@ export class PortGuard {
       } else if (length === preface.length) {
         leave();
         socket.removeListener("close", leave);
+        // Not before: bytes that go back make the socket readable again.
+        socket.unshift(seen);
         this.events.accepted(socket);
       }
     });

@@ -1,6 +1,7 @@
 import { assert } from "../core/base/assert.ts";
 import type { GroupId, NodeId } from "../core/base/brand.ts";
 import { nodeId } from "../core/base/brand.ts";
+import type { Micros } from "../core/base/units.ts";
 import type { Address } from "../core/io/network.ts";
 import type { SimClock } from "./clock.ts";
 import { DiskWorld, SimDisk } from "./disk.ts";
@@ -199,6 +200,23 @@ export class Cluster {
     disk.slowness = factor;
     if (factor > 1) this.world.count("slow-disk");
     this.world.trace.fault(node, "slow-disk", String(factor));
+  }
+
+  jumpClock(node: NodeId, by: Micros): void {
+    const { clock } = this.of(node);
+    if (clock === undefined) return;
+    this.world.count("clock-jump");
+    this.world.trace.fault(node, "clock-jump", String(by));
+    clock.jumpWall(by);
+  }
+
+  /** Empties the disk of a node that is down. */
+  wipe(node: NodeId): void {
+    const { process, disk } = this.of(node);
+    assert(!process.up, "a disk is wiped under a process that is down");
+    this.world.count("wipe");
+    this.world.trace.fault(node, "wipe", "");
+    disk.tree.wipe();
   }
 
   /** Ends every fault done here: all nodes run, nothing is cut, clogged or slow. */

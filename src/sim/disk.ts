@@ -7,11 +7,17 @@ import type { SimProcess } from "./process.ts";
 import type { RandomStream, SeededRandom } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { callEvent, eventKinds, turnInput } from "./scheduler.ts";
-import type { FaultSettings } from "./settings.ts";
+import type { FaultSettings, KnobPath } from "./settings.ts";
 import { DirectoryTree } from "./sim-directory.ts";
 import { SimFile } from "./sim-file.ts";
 
 type Work = "read" | "write" | "sync";
+
+const spans: { readonly [work in Work]: { readonly min: KnobPath; readonly max: KnobPath } } = {
+  read: { min: "disk.readMin", max: "disk.readMax" },
+  write: { min: "disk.writeMin", max: "disk.writeMax" },
+  sync: { min: "disk.syncMin", max: "disk.syncMax" },
+};
 
 /** Bytes that a disk moves in a microsecond, on top of an operation's own time. */
 const bytesPerMicro = 1_000;
@@ -136,9 +142,9 @@ export class DiskWorld {
 
   private time(work: Work, n: number, bytes: number): Micros {
     const { settings } = this;
-    const low = settings[`disk.${work}Min`];
-    const high = settings[`disk.${work}Max`];
-    const ordinary = this.latency.between(n, low, high) + Math.floor(bytes / bytesPerMicro);
+    const { min, max } = spans[work];
+    const ordinary =
+      this.latency.between(n, settings[min], settings[max]) + Math.floor(bytes / bytesPerMicro);
     return (ordinary + this.slow.value(n, settings["disk.slow"], settings["disk.slowMax"])) * this.slowness;
   }
 }

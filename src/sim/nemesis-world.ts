@@ -177,6 +177,16 @@ export class Nemesis implements NemesisWorld {
     if (!this.ended) this.cluster.slowDisk(node, factor);
   }
 
+  jumpClock(node: NodeId, by: Micros): void {
+    if (!this.ended) this.cluster.jumpClock(node, by);
+  }
+
+  wipe(node: NodeId): boolean {
+    if (this.ended || this.cluster.isUp(node) || !this.budget.mayDamage(node)) return false;
+    this.cluster.wipe(node);
+    return true;
+  }
+
   mayDamage(node: NodeId): boolean {
     return this.budget.mayDamage(node);
   }

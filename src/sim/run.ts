@@ -50,6 +50,8 @@ export class SimRun {
   private readonly workload: WorkloadPort;
   private phase: Phase = "faults";
   private deadline: Micros;
+  /** The next look at the phase; slices of the run never move it. */
+  private lookAt: Micros;
   private finished = false;
   private elections = 0;
   private verdict: Verdict = "pass";
@@ -62,6 +64,7 @@ export class SimRun {
     this.options = options;
     this.duration = options.duration ?? scenario.duration;
     this.deadline = this.duration;
+    this.lookAt = this.duration;
     const random = new SeededRandom(seed);
     const overrides = parseOverrides(options.overrides ?? {});
     const drawn = options.settings ?? drawSettings(scenario.faults, random, {});
@@ -121,15 +124,19 @@ export class SimRun {
     const { scheduler } = this.world;
     const last = scheduler.events + eventsMax;
     while (!this.over && scheduler.events < last) {
-      const until = this.phase === "faults" ? this.deadline : Math.min(this.deadline, this.now + lookEvery);
-      const stop = this.guard(() => scheduler.run(until, last - scheduler.events));
+      const stop = this.guard(() => scheduler.run(this.lookAt, last - scheduler.events));
+      // Whoever compares two runs stops the second at the first difference.
+      if (stop === "stopped") return true;
       if (stop === "stuck") {
         this.end("crash", {
           checker: "simulator",
           message: "time stands still: too many events at one instant",
           explanation: `Some process makes events without end at ${this.now} us.`,
         });
-      } else if (stop !== undefined && stop !== "slice" && !this.over) this.guard(() => this.look());
+      } else if (stop !== undefined && stop !== "slice" && !this.over) {
+        this.guard(() => this.look());
+        this.lookAt = Math.min(this.deadline, this.now + lookEvery);
+      }
     }
     return this.over;
   }

@@ -110,6 +110,10 @@ export interface NemesisWorld {
   clog(from: NodeId, to: NodeId, until: Micros): void;
   /** Every operation of the node's disk takes `factor` times as long. 1 ends it. */
   slowDisk(node: NodeId, factor: number): void;
+  /** The node's wall clock jumps; its monotonic clock and its timers do not. */
+  jumpClock(node: NodeId, by: Micros): void;
+  /** Empties the disk of a node that is down, if the budget allows it. @returns whether it did. */
+  wipe(node: NodeId): boolean;
   /** Whether the budget still lets this voter's disk be damaged or wiped; if so, it counts as damaged from now on. */
   mayDamage(node: NodeId): boolean;
 }

@@ -35,6 +35,8 @@ export class SimFile {
   private readonly chunks: (Uint8Array | undefined)[] = [];
   private readonly dirty = new Map<number, Sector>();
   private syncs = 0;
+  /** Behind the last byte that was ever written other than by zeros over nothing. */
+  private writtenEnd = 0;
 
   constructor(id: number) {
     this.id = id;
@@ -154,6 +156,7 @@ export class SimFile {
   /** Flips one bit of what is on the disk. */
   flip(bit: number): void {
     const position = Math.floor(bit / 8);
+    if (position >= this.writtenEnd) this.writtenEnd = position + 1;
     const chunk = this.chunkAt(Math.floor(position / chunkBytes));
     const at = position % chunkBytes;
     chunk[at] = (chunk[at] as number) ^ (1 << (bit % 8));
@@ -185,6 +188,7 @@ export class SimFile {
       if (chunk !== undefined || !allZero(part, at, at + size)) {
         this.markDirty(position, size, writer);
         copy(part, at, this.chunkAt(index), within, size);
+        if (position + size > this.writtenEnd) this.writtenEnd = position + size;
       }
       at += size;
     }
@@ -208,7 +212,8 @@ export class SimFile {
 
   private sectorBytes(n: number): Uint8Array {
     const chunk = this.chunks[Math.floor(n / sectorsPerChunk)];
-    if (chunk === undefined) return zeroSector;
+    // Most writes of a log go behind everything before them, so most old contents are the same zeros.
+    if (chunk === undefined || n * sectorBytes >= this.writtenEnd) return zeroSector;
     const at = (n % sectorsPerChunk) * sectorBytes;
     return chunk.slice(at, at + sectorBytes);
   }

@@ -31,6 +31,27 @@ describe("Dissertation §9.6, pre-vote", () => {
     expect(m.raft.view).to.include({ role: "pre-candidate", term: 3 });
   });
 
+  it("§9.6: answers that come when the question is over start no campaign", () => {
+    const m = new Machine({ voters: 5, term: 3 });
+    m.tick(electionMin);
+    m.receive(1, heartbeatOf(3));
+    for (const peer of [1, 2, 3, 4]) m.receive(peer, { type: "pre-vote-result", term: 4, granted: true });
+    expect(m.raft.view).to.include({ role: "follower", term: 3 });
+    m.becomeReadyLeader();
+    for (const peer of [1, 2, 3, 4]) m.receive(peer, { type: "pre-vote-result", term: 5, granted: true });
+    expect(m.raft.view).to.include({ role: "leader", term: 4 });
+  });
+
+  it("§9.6: votes of a campaign that failed are no pre-votes of the next", () => {
+    const m = new Machine({ voters: 5, term: 3 });
+    m.becomeCandidate();
+    m.saved();
+    m.receive(1, { type: "request-vote-result", term: 4, granted: true });
+    m.tick(electionMin);
+    m.receive(2, { type: "pre-vote-result", term: 5, granted: true });
+    expect(m.raft.view).to.include({ role: "pre-candidate", term: 4 });
+  });
+
   it("§9.6: granting a pre-vote changes nothing at the one that grants", () => {
     const m = new Machine({ term: 3, log: [1, 3] });
     const deadline = m.raft.deadline();

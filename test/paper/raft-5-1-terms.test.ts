@@ -29,6 +29,14 @@ describe("Raft §5.1, terms", () => {
     );
   });
 
+  it("§5.1: a term is handed to the disk before the entries that came with it", () => {
+    const m = new Machine({ term: 1, log: [1, 1] });
+    m.receive(1, appendFrom(2, makeLog([1, 2]), 0));
+    expect(m.last.map((effect) => effect.type)).to.deep.equal(["role", "save", "truncate", "append"]);
+    m.receive(2, appendFrom(3, makeLog([1, 2, 3]), 1));
+    expect(m.last.map((effect) => effect.type)).to.deep.equal(["role", "save", "append"]);
+  });
+
   it("§5.1: a new term has no vote yet", () => {
     const m = new Machine({ term: 1, votedFor: node(1) });
     m.receive(2, heartbeatOf(2));

@@ -142,6 +142,21 @@ describe("Raft §5.2, leader election", () => {
     expect(m.effects("save")).to.deep.equal([]);
   });
 
+  it("§5.2: a vote in a term that is known already is made durable as well", () => {
+    const m = new Machine({ term: 2 });
+    m.receive(1, requestVote(2, -1, 0));
+    expect(m.effects("save")).to.deep.equal([{ type: "save", hardState: { term: 2, votedFor: node(1) } }]);
+    expect(m.sent("request-vote-result")[0]).to.include({ granted: true });
+  });
+
+  it("§5.2: nobody votes in a term whose leader it knows", () => {
+    const m = new Machine({ term: 2 });
+    m.receive(1, heartbeatOf(2));
+    m.now += electionMax;
+    m.receive(2, requestVote(2, 9, 2));
+    expect(m.sent("request-vote-result")[0]).to.include({ granted: false, term: 2 });
+  });
+
   it("§5.2: a vote outlives a crash", () => {
     const m = new Machine({ term: 2, votedFor: node(1) });
     m.receive(2, requestVote(2, 5, 1));
@@ -172,6 +187,19 @@ describe("Raft §5.2, leader election", () => {
       m.receive(1, { type: "request-vote-result", term: 1, granted: true });
       expect(m.raft.view.role).to.equal("follower");
     }
+  });
+
+  it("§5.2: a candidate that follows another leader of its term has checked nothing against that one's log yet", () => {
+    const m = new Machine({ term: 1 });
+    m.receive(1, appendFrom(1, makeLog([1, 1, 1, 1]), -1));
+    m.synced();
+    m.becomeCandidate();
+    m.receive(2, heartbeatOf(2, 3));
+    expect(m.sent("heartbeat-result")[0]).to.include({ term: 2, matchIndex: -1 });
+    expect(m.raft.view.commitIndex).to.equal(-1);
+    m.receive(2, appendFrom(2, makeLog([1, 2]), 0));
+    m.synced();
+    expect(m.sent("append-entries-result")[0]).to.include({ accepted: true, matchIndex: 1 });
   });
 
   it("§5.2: a candidate that hears a leader of an earlier term goes on", () => {
@@ -230,7 +258,10 @@ describe("Raft §5.2, leader election", () => {
     expect(m.effects("send")).to.deep.equal([]);
     m.receive(1, heartbeatOf(2));
     m.receive(1, { type: "timeout-now", term: 2 });
-    expect(m.raft.view.role).to.equal("follower");
+    expect(m.raft.view).to.include({ role: "follower", leader: node(1) });
+    m.tick(electionMax * 2);
+    expect(m.raft.view, "without its leader it knows none").to.include({ role: "follower", leader: "" });
+    expect(m.raft.deadline()).to.be.greaterThan(m.now);
     m.receive(1, appendFrom(2, makeLog([2, 2]), -1));
     expect(m.effects("append")).to.have.length(1);
     m.synced();
@@ -305,6 +336,7 @@ describe("Dissertation §6.2, check-quorum", () => {
     expect(m.raft.view.term).to.equal(1);
     expect(m.raft.view.leader).to.equal("");
     expect(m.trace.of("role").at(-1)?.reason).to.equal("check-quorum");
+    expect(m.raft.deadline(), "its election timer runs again").to.equal(m.now + electionMin);
   });
 
   it("§6.2: answers of a peer that does not count keep nobody in office", () => {

@@ -64,6 +64,16 @@ describe("Raft §8 and dissertation §6.4, linearizable reads without a log entr
     expect(m.trace.of("read")[0]).to.include({ term: 1, index: 0 });
   });
 
+  it("§6.4: a late answer to an earlier round takes nothing back", () => {
+    const m = new Machine({ voters: 5 });
+    m.becomeReadyLeader();
+    read(m, 1);
+    answer(m, 1, 2);
+    answer(m, 1, 1);
+    answer(m, 2, 2);
+    expect(m.effects("read-ready")).to.have.length(1);
+  });
+
   it("§6.4: a read that comes while a round is out waits for the next one, and many share one", () => {
     const m = new Machine();
     m.becomeReadyLeader();
@@ -93,6 +103,15 @@ describe("Raft §8 and dissertation §6.4, linearizable reads without a log entr
     read(m, 2);
     answer(m, 1, 3);
     expect(m.effects("read-ready")).to.deep.equal([{ type: "read-ready", request: 2, index: 1 }]);
+  });
+
+  it("§6.4: a read does not wait for what is appended and not committed", () => {
+    const m = new Machine();
+    m.becomeReadyLeader();
+    m.propose("a");
+    read(m, 1);
+    m.receive(1, { type: "heartbeat-result", term: 1, round: 2, matchIndex: 0 });
+    expect(m.effects("read-ready")).to.deep.equal([{ type: "read-ready", request: 1, index: 0 }]);
   });
 
   it("§6.4: when the answers of a round are lost the next heartbeats confirm", () => {

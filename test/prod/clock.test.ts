@@ -1,4 +1,7 @@
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
 import * as net from "node:net";
+import * as path from "node:path";
 import { expect } from "chai";
 import { SystemClock } from "#prod/clock";
 import { Turns } from "#prod/turn";
@@ -102,9 +105,27 @@ describe("the system clock", () => {
   it("forgets cancelled timers, so that a timer re-armed for ever holds no memory", () => {
     const time = clock();
     const far = time.monotonic() + 3_600_000_000;
+    const last = time.at(far, () => undefined);
     for (let i = 0; i < 10_000; i++) time.at(far + i, () => undefined).cancel();
     const { heap } = time as unknown as { heap: unknown[] };
     expect(heap.length).to.be.below(1_000);
-    clearTimeout((time as unknown as { host: NodeJS.Timeout }).host);
+    last.cancel();
+  });
+
+  it("keeps no process alive once every timer is cancelled", () => {
+    const script = `
+      const { SystemClock } = await import("#prod/clock");
+      const { Turns } = await import("#prod/turn");
+      const clock = new SystemClock(new Turns());
+      for (let i = 1; i < 9; i++) clock.at(clock.monotonic() + i * 10_000_000, () => undefined).cancel();
+    `;
+    const file = path.join(import.meta.dirname, `.timers-${process.pid}.mts`);
+    fs.writeFileSync(file, script);
+    try {
+      const run = spawnSync(process.execPath, [...process.execArgv, file], { timeout: 8_000 });
+      expect(run.status, run.stderr.toString()).to.equal(0);
+    } finally {
+      fs.rmSync(file);
+    }
   });
 });

@@ -266,6 +266,8 @@ export class RaftNetwork {
   }
 
   restart(member: Member): void {
+    // A process takes time to come back, and by its clock tells the questions of its lives apart.
+    this.now += 1_000;
     member.log = member.durable.slice();
     // Raft figure 2: the commit index is volatile and learnt anew.
     member.commitIndex = -1;

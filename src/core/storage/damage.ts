@@ -1,8 +1,9 @@
+import { assert } from "../base/assert.ts";
 import type { LogEnd } from "../base/entry.ts";
 import type { BatchHeader } from "./batch.ts";
 import { batchBytes } from "./batch.ts";
 import type { Place } from "./format.ts";
-import { batchHeaderBytes, segmentHeaderBytes } from "./format.ts";
+import { segmentHeaderBytes } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
 import type { Anchor } from "./scanner.ts";
 
@@ -63,16 +64,17 @@ export function framesBetween(files: LogFiles, from: Place, to: Place): Extent[]
 export interface Flaw extends PlacedBatch {
   /** File offset of the bad record. */
   readonly offset: number;
+  /** Where the batch's records end: before its last one when the last cut went through it. */
+  readonly payloadEnd: number;
   readonly before: LogEnd;
 }
 
 /** The hole that a bad record makes, when its batch's other records are lost with it. `anchor` is the first one behind the batch. */
 export function holeOfFlaw(files: LogFiles, flaw: Flaw, anchor: Anchor): Hole {
   const { segment } = flaw.place;
-  const { header } = flaw;
-  const payloadEnd = flaw.place.offset + batchHeaderBytes + header.payloadBytes;
+  const { header, payloadEnd } = flaw;
   const behind = { segment, offset: flaw.place.offset + batchBytes(header) };
-  const lastIndex = header.previous.index + header.count;
+  const lastIndex = Math.min(header.previous.index + header.count, anchor.previous.index);
   const within = { segment, from: flaw.offset, to: payloadEnd, lastIndex, open: false };
   return {
     before: flaw.before,
@@ -129,6 +131,30 @@ export class Holes {
   cut(from: number): void {
     this.list = this.list.filter((hole) => hole.before.index + 1 < from);
   }
+}
+
+/**
+ * Cuts within damage, where nothing can be read: what is left of it goes on being damage up to `end`, which the caller
+ * knows. Within a good batch the place follows from the bytes; else the damaged place stays as it is, and the cut goes behind it.
+ */
+export function cutHole(
+  hole: Hole,
+  end: LogEnd,
+): { readonly left: Hole; readonly place: Place; readonly batch: PlacedBatch | undefined } {
+  const first = hole.extents[0];
+  const last = hole.extents[hole.extents.length - 1];
+  assert(first !== undefined && last !== undefined, "damage has a place");
+  const offset = first.from + end.pos - hole.before.pos;
+  if (first.lastIndex !== undefined && offset <= first.to) {
+    const extents = [{ ...first, to: offset, lastIndex: end.index }];
+    const place = { segment: first.segment, offset };
+    return { left: { ...hole, after: end, extents }, place, batch: hole.batch };
+  }
+  return {
+    left: { ...hole, after: end },
+    place: { segment: last.segment, offset: last.to },
+    batch: undefined,
+  };
 }
 
 function covers(outer: Hole, inner: Hole): boolean {

@@ -96,7 +96,7 @@ const operationsMax = 16_384;
 /** What the one writer does. */
 type Writing =
   | { readonly kind: "append"; readonly entries: Entry[] }
-  | { readonly kind: "truncate"; readonly from: number }
+  | { readonly kind: "truncate"; readonly from: number; readonly before: LogEnd | undefined }
   | { readonly kind: "mend"; readonly entries: readonly Entry[]; readonly done: Done<boolean> }
   | { readonly kind: "mark" };
 
@@ -204,12 +204,16 @@ export class LogStore {
     this.next();
   }
 
-  truncate(from: number): void {
+  /**
+   * Cuts `from` and everything behind it, after what waits already.
+   * @param before the log's end before `from`; needed only when that record is damaged, where the disk cannot tell it.
+   */
+  truncate(from: number, before?: LogEnd): void {
     if (this.state !== "open") return;
     assert(from >= 0 && from <= this.lastIndex + 1, "a log is cut within its entries");
     this.lastIndex = from - 1;
     this.durable = Math.min(this.durable, from - 1);
-    this.queue.push({ kind: "truncate", from });
+    this.queue.push({ kind: "truncate", from, before });
     this.next();
   }
 
@@ -267,7 +271,7 @@ export class LogStore {
     runTask(this.carryOut(operation), (error, result) => {
       this.current = undefined;
       this.reads.aloneDone();
-      if (error !== undefined) this.giveUp(error, operation.kind);
+      if (error !== undefined) this.fail(error, operation.kind);
       else this.carriedOut(operation, result as number | boolean);
       this.reads.resume(this.lastReadable);
       this.next();
@@ -282,7 +286,7 @@ export class LogStore {
       case "mend":
         return yield* this.writer.mend(operation.entries);
       case "truncate":
-        yield* this.writer.truncate(operation.from);
+        yield* this.writer.truncate(operation.from, operation.before);
         return true;
       case "mark":
         yield* this.writer.mark();
@@ -328,14 +332,10 @@ export class LogStore {
 
   // ---- The end
 
-  /** A bug is no fault of the disk: it goes on up. */
-  private giveUp(error: Error, operation: string): void {
-    if (!(error instanceof DiskFault) && !(error instanceof LogError)) throw error;
-    this.fail(error, operation);
-  }
-
   /** Nothing is acknowledged after a failed write or sync: what is on the disk is not known any more. */
   fail(error: Error, operation: string): void {
+    // A bug is no fault of the disk: it goes on up.
+    if (!(error instanceof DiskFault) && !(error instanceof LogError)) throw error;
     if (this.state !== "open") return;
     this.state = "failed";
     const waiting = this.queue.splice(0);

@@ -93,7 +93,7 @@ export class LogWalk {
       follows(end, anchor.previous) && (anchor.syncedPosition > here || continues(end, anchor.previous));
     this.leftovers.dirty.clear();
     this.leftovers.stale = false;
-    const found = yield* this.scanner.search(from, accept, this.leftovers);
+    const found = yield* this.scanner.search(from, here, accept, this.leftovers);
     return found ?? (limit !== undefined && follows(end, limit.previous) ? limit : undefined);
   }
 
@@ -121,8 +121,9 @@ export class LogWalk {
     const payloadEnd = offset + batchHeaderBytes + header.payloadBytes;
     const stop = this.stopAt({ place, header }, payloadEnd);
     const resumed = yield* this.takeRecords({ place, header }, stop);
-    if (resumed || this.stopped) return;
+    if (this.stopped) return;
     if (stop < payloadEnd) this.clip = { place, header, offset: stop, torn: false };
+    if (resumed) return;
     this.place = { segment, offset: stop < payloadEnd ? alignUp(stop) : offset + batchBytes(header) };
   }
 
@@ -154,7 +155,7 @@ export class LogWalk {
         this.clip = { place, header, offset: walked.offset, torn: true };
         return false;
       }
-      const flaw: Flaw = { place, header, offset: walked.offset, before: walked.end };
+      const flaw: Flaw = { place, header, offset: walked.offset, payloadEnd: stop, before: walked.end };
       if (walked.flaw !== "body") {
         this.tellHole(holeOfFlaw(this.files, flaw, anchor));
         yield* this.resume(anchor);

@@ -8,7 +8,7 @@ import { encodeBatchHeader } from "./batch.ts";
 import type { CutPoint } from "./cut.ts";
 import { cutLog, cutWithin } from "./cut.ts";
 import type { Hole, Holes } from "./damage.ts";
-import { damageOf } from "./damage.ts";
+import { cutHole, damageOf } from "./damage.ts";
 import type { Place } from "./format.ts";
 import { batchHeaderBytes, frameBytes, positionOf, segmentHeaderBytes } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
@@ -176,10 +176,10 @@ export class LogWriter {
 
   // ---- Truncate
 
-  /** Cuts the log before `from`. */
-  *truncate(from: number): Task<void> {
+  /** Cuts the log before `from`. @param before its end there, needed when it cannot be read from the disk. */
+  *truncate(from: number, before: LogEnd | undefined): Task<void> {
     if (from > this.end.index) return;
-    const point = yield* this.cutPoint(from);
+    const point = yield* this.cutPoint(from, before);
     const { segment } = point.place;
     const later = [...this.files.segments.values()].filter((known) => known.number > segment);
     if (later.length > 0) {
@@ -196,12 +196,10 @@ export class LogWriter {
     this.spare.release();
   }
 
-  private *cutPoint(from: number): Task<CutPoint> {
+  private *cutPoint(from: number, before: LogEnd | undefined): Task<CutPoint> {
     const found = yield* locate(this.view(), from);
-    const place = found !== undefined && "batch" in found ? found.batch.place : found;
-    if (found === undefined || place === undefined) {
-      throw new LogError("damaged", `the log cannot be cut at ${from}: the record before is damaged`);
-    }
+    if (found === undefined) return this.cutPointInside(from, before);
+    const place = "batch" in found ? found.batch.place : found;
     const segment = this.files.get(place.segment);
     const dirtyTo = place.segment === this.place.segment ? this.place.offset : segment.size;
     if ("batch" in found) return cutWithin(found.batch, found.offset, found.before, dirtyTo);
@@ -210,6 +208,19 @@ export class LogWriter {
     assert(hole !== undefined, "damage that was met is known");
     if (hole.batch === undefined) return { place: found, batch: undefined, end: hole.before, dirtyTo };
     return cutWithin(hole.batch, found.offset, hole.before, dirtyTo);
+  }
+
+  private cutPointInside(from: number, before: LogEnd | undefined): CutPoint {
+    const hole = this.holes.at(from);
+    if (hole === undefined || before?.index !== from - 1) {
+      throw new LogError("damaged", `the log cannot be cut at ${from}: the record before is damaged`);
+    }
+    const { left, place, batch } = cutHole(hole, before);
+    this.holes.remove(hole);
+    this.holes.add(left);
+    const segment = this.files.get(place.segment);
+    const dirtyTo = place.segment === this.place.segment ? this.place.offset : segment.size;
+    return { place, batch, end: before, dirtyTo };
   }
 
   // ---- Mend

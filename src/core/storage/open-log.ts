@@ -83,7 +83,7 @@ function* recover(
   const scan = yield* scanLog(files, cut, options);
   const { segment: active, offset } = scan.place;
   checkNoneMissing(files, scan, cut.position);
-  yield* restoreSizes(files, active);
+  yield* restoreSizes(files, scan);
   yield* writeAgain(files, scan, options.readBytesMax);
   const later = [...files.segments.values()].filter((segment) => segment.number > active);
   const spare = later.find((segment) => {
@@ -114,17 +114,25 @@ function checkNoneMissing(files: LogFiles, scan: Scan, cutPosition: number): voi
   }
 }
 
-/** Segments that were lost or shortened get their size back, so that copies of their records have a place. */
-function* restoreSizes(files: LogFiles, active: number): Task<void> {
-  for (let number = 0; number <= active; number++) {
+/** Segments that were lost or shortened where records were damaged get their size back, so that copies have a place. */
+function* restoreSizes(files: LogFiles, scan: Scan): Task<void> {
+  const needed = new Map<number, number>();
+  const need = (number: number, bytes: number): void => {
+    needed.set(number, Math.max(bytes, needed.get(number) ?? 0));
+  };
+  for (let number = 0; number < scan.place.segment; number++) {
+    if (!files.segments.has(number)) need(number, files.segmentBytes);
+  }
+  for (const hole of scan.holes.all) for (const extent of hole.extents) need(extent.segment, extent.to);
+  for (const [number, bytes] of needed) {
     const known = files.segments.get(number);
-    if (known !== undefined && known.size >= files.segmentBytes) continue;
+    if (known !== undefined && known.size >= bytes) continue;
     const file =
       known?.file ?? (yield* wait<DiskFile>((done) => files.disk.open(files.path(number), "new", done)));
-    yield* wait<void>((done) => file.truncate(files.segmentBytes, done));
+    yield* wait<void>((done) => file.truncate(bytes, done));
     yield* wait<void>((done) => file.sync(done));
-    if (known !== undefined) known.size = files.segmentBytes;
-    else files.segments.set(number, { number, file, size: files.segmentBytes });
+    if (known !== undefined) known.size = bytes;
+    else files.segments.set(number, { number, file, size: bytes });
   }
 }
 

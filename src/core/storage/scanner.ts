@@ -184,9 +184,15 @@ export class Scanner {
 
   /**
    * Looks for the first header at or behind a place that `accept` takes, in this and later segments.
+   * @param here the position that could not be read, which is looked for behind.
    * @param leftovers is told what else lies there; complete when nothing was found.
    */
-  *search(from: Place, accept: (anchor: Anchor) => boolean, leftovers: Leftovers): Task<Anchor | undefined> {
+  *search(
+    from: Place,
+    here: number,
+    accept: (anchor: Anchor) => boolean,
+    leftovers: Leftovers,
+  ): Task<Anchor | undefined> {
     for (let number = from.segment; number <= this.lastNumber; number++) {
       const segment = this.files.segments.get(number);
       if (segment === undefined) continue;
@@ -211,13 +217,13 @@ export class Scanner {
         offset += whole > 0 ? whole : available;
       }
     }
-    return this.cutAnchor(from, accept);
+    return this.cutAnchor(here, accept);
   }
 
   /** The last cut is an anchor too: what stood before it was synced when it was made. */
-  private cutAnchor(from: Place, accept: (anchor: Anchor) => boolean): Anchor | undefined {
+  private cutAnchor(here: number, accept: (anchor: Anchor) => boolean): Anchor | undefined {
     const { position, previous } = this.cut;
-    if (position <= positionOf(from.segment, from.offset)) return undefined;
+    if (position <= here) return undefined;
     const { segment, offset } = placeOf(position);
     const anchor = { place: { segment, offset: alignUp(offset) }, previous, syncedPosition: position };
     return accept(anchor) ? anchor : undefined;

@@ -15,15 +15,7 @@ interface Reached {
  */
 export class Monotonic implements Checker {
   readonly name = "monotonic";
-  readonly kinds: readonly TraceKind[] = [
-    "recovered",
-    "role",
-    "match",
-    "append",
-    "sync",
-    "commit",
-    "apply",
-  ];
+  readonly kinds: readonly TraceKind[] = ["recovered", "role", "match", "append", "sync", "commit", "apply"];
   private readonly report: Report;
   private readonly model: ClusterModel;
   private readonly reached = new Map<Member, Reached>();

@@ -1,7 +1,9 @@
+import type { NodeId } from "../../core/base/brand.ts";
 import { LogError } from "../../core/base/errors.ts";
 import type { Micros } from "../../core/base/units.ts";
 import { kibibyte, millisecond, second } from "../../core/base/units.ts";
 import type { Client } from "../../core/client/client.ts";
+import type { Target } from "../../core/client/client-event.ts";
 import { between } from "../../core/io/random.ts";
 import type { Operation } from "../history/history.ts";
 import { internalKey } from "../history/history.ts";
@@ -35,6 +37,7 @@ const place = {
   hurry: 4,
   tail: 5,
   churn: 6,
+  target: 7,
   batch: 8,
   bytes: 64,
 } as const;
@@ -45,6 +48,7 @@ export interface LoadWorld {
   now(): Micros;
   at(at: Micros, act: () => void): void;
   connect(host: ClientHost): Client;
+  readonly nodes: readonly NodeId[];
 }
 
 /** One client under load: it calls at drawn moments, keeps several calls in flight, and writes down what came of each. */
@@ -128,6 +132,16 @@ export class LoadClient {
     else this.readIndex();
   }
 
+  /** Reads go to every kind of node, most often to whoever the client takes for the leader. */
+  private target(): Target {
+    const draw = this.draw(place.target);
+    const kind = draw % 8;
+    if (kind < 4) return "leader";
+    if (kind === 4) return "any";
+    if (kind === 5) return "follower";
+    return { node: this.world.nodes[Math.floor(draw / 8) % this.world.nodes.length] as NodeId };
+  }
+
   private timeout(): Micros {
     return this.draw(place.hurry) % hurriedOf === 0 ? hurriedTimeout : patientTimeout;
   }
@@ -169,7 +183,7 @@ export class LoadClient {
     const index = this.draw(place.index) % (this.recorder.highestIndex + 3);
     const operation = this.recorder.get(this.host.client, this.world.now(), index);
     this.begin(operation, () =>
-      this.client.get(index, { timeout: this.timeout() }, (error, entry) => {
+      this.client.get(index, { timeout: this.timeout(), target: this.target() }, (error, entry) => {
         const code = error instanceof LogError ? error.code : "";
         if (code === "index-out-of-range" || code === "internal-entry") {
           // Both are answers about the log, not refusals.
@@ -184,7 +198,7 @@ export class LoadClient {
   private readIndex(): void {
     const operation = this.recorder.readIndex(this.host.client, this.world.now());
     this.begin(operation, () =>
-      this.client.readIndex({ timeout: this.timeout() }, (error, index) =>
+      this.client.readIndex({ timeout: this.timeout(), target: this.target() }, (error, index) =>
         this.end(operation, error, (now) => this.recorder.confirmed(operation, now, index)),
       ),
     );
@@ -217,7 +231,7 @@ export class LoadClient {
     let from = this.draw(place.tail) % (this.recorder.highestIndex + 2);
     const handle = this.client.tail(
       from,
-      {},
+      { target: this.target() },
       {
         entries: (entries, next) => {
           this.recorder.tailed({ client, tail, now: this.world.now() }, { from, next }, entries);

@@ -4,9 +4,9 @@ import type { WorkloadOptions } from "../scenario.ts";
 /** What most scenarios ask of a cluster: mostly small appends, alone and in batches, beside every kind of read. */
 export const ordinaryLoad: WorkloadOptions = {
   clients: 4,
-  appendsPerSecond: 110,
-  getsPerSecond: 6,
-  readIndexesPerSecond: 6,
+  appendsPerSecond: 80,
+  getsPerSecond: 4,
+  readIndexesPerSecond: 4,
   tails: 1,
   payloadBytesMin: 16,
   payloadBytesMax: 200,

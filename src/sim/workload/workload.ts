@@ -115,6 +115,7 @@ export class Workload implements WorkloadPort {
       now: () => this.world.now(),
       at: (at, act) => this.world.at(at, act),
       connect: (host) => connect(this.world, group, host),
+      nodes: this.world.nodes.map(({ node }) => node),
     };
     const clients: LoadClient[] = [];
     for (let number = 0; number < this.options.clients; number++) {

@@ -3,8 +3,9 @@ import fc from "fast-check";
 import { ByteReader, ByteWriter, getU64, putU64 } from "#core/base/bytes";
 import { LogError } from "#core/base/errors";
 
+type NumberType = "u8" | "u16" | "u32" | "u64" | "index";
 type Field =
-  | { readonly type: "u8" | "u16" | "u32" | "u64" | "index"; readonly value: number }
+  | { readonly type: NumberType; readonly value: number }
   | { readonly type: "bytes"; readonly value: Uint8Array }
   | { readonly type: "ascii" | "text"; readonly value: string };
 
@@ -25,10 +26,11 @@ const field: fc.Arbitrary<Field> = fc.oneof(
   fc.record({ type: fc.constant("text" as const), value: fc.string({ unit: "grapheme" }) }),
 );
 
-function put(writer: ByteWriter, { type, value }: Field): void {
-  if (type === "bytes") writer.bytes(value);
-  else if (type === "ascii" || type === "text") writer[type](value);
-  else writer[type](value);
+function put(writer: ByteWriter, field: Field): void {
+  const { type, value } = field;
+  if (typeof value === "number") writer[type as NumberType](value);
+  else if (typeof value === "string") writer[type as "ascii" | "text"](value);
+  else writer.bytes(value);
 }
 
 function take(reader: ByteReader, { type }: Field): unknown {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { AppendEntries } from "#core/raft/message";
-import { endOfLog, Machine, makeLog, node } from "../../support/raft-machine.ts";
+import { content, endOfLog, Machine, makeLog, node } from "../../support/raft-machine.ts";
 import { RaftNetwork } from "../../support/raft-network.ts";
 
 function bytesOf(message: AppendEntries): number {
@@ -57,6 +57,84 @@ describe("Raft's replication", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it("lets the proposals of one turn travel together once they are flushed", () => {
+    const m = new Machine();
+    m.becomeReadyLeader();
+    for (let request = 0; request < 3; request++) {
+      m.step({ type: "propose", now: m.now, request, contents: [content("a")], more: true });
+      expect(m.last.map((effect) => effect.type)).to.deep.equal(["append", "proposed"]);
+    }
+    m.step({ type: "flush", now: m.now });
+    expect(m.sent("append-entries").map((sent) => sent.entries.length)).to.deep.equal([3, 3]);
+  });
+
+  it("takes a heartbeat's answer for no acknowledgement of an empty log", () => {
+    const m = new Machine();
+    m.becomeLeader();
+    m.receive(1, { type: "heartbeat-result", term: 1, round: 1, matchIndex: -1 });
+    expect(m.effects("send")).to.deep.equal([]);
+    expect(m.raft.view.progress(node(1))).to.include({ state: "probe", matchIndex: -1, nextIndex: 0 });
+  });
+
+  it("pipelines only once an answer covers what it asked about", () => {
+    const m = new Machine({ term: 1, log: [1, 1, 1, 1] });
+    m.becomeLeader();
+    m.propose("a");
+    m.accept(1, 2);
+    expect(m.raft.view.progress(node(1))).to.include({ state: "probe", matchIndex: 2, nextIndex: 4 });
+    expect(m.effects("send")).to.deep.equal([]);
+    m.accept(1, 3);
+    expect(m.raft.view.progress(node(1))).to.include({ matchIndex: 3, nextIndex: 6, state: "replicate" });
+    expect(m.sent("append-entries")[0]?.entries).to.have.length(2);
+  });
+
+  it("mends a follower that lost what it had acknowledged, though its match stays", () => {
+    const network = new RaftNetwork(5);
+    const leader = network.elect();
+    for (let i = 0; i < 10; i++) network.propose(leader, `entry ${i}`);
+    network.advance(500_000);
+    const lossy = network.members.find((member) => member !== leader);
+    if (lossy === undefined) throw new Error("five members");
+    network.crash(lossy);
+    lossy.durable.length = 3;
+    network.restart(lossy);
+    network.advance(2_000_000);
+    expect(lossy.log).to.have.length(leader.log.length);
+    expect(lossy.commitIndex).to.equal(leader.commitIndex);
+    expect(leader.role).to.equal("leader");
+  });
+
+  it("fills a wiped node that does not count, from the first entry on", () => {
+    const network = new RaftNetwork(3);
+    const leader = network.elect();
+    for (let i = 0; i < 10; i++) network.propose(leader, `entry ${i}`);
+    network.advance(500_000);
+    const wiped = network.members.find((member) => member !== leader);
+    if (wiped === undefined) throw new Error("three members");
+    network.crash(wiped);
+    wiped.durable.length = 0;
+    wiped.hardState = { term: 0, votedFor: "" };
+    network.restart(wiped);
+    const { now } = network;
+    network.step(wiped, { type: "participation", now, participation: "none" });
+    for (const member of network.members) {
+      if (member !== wiped) network.step(member, { type: "peer-counts", now, peer: wiped.id, counts: false });
+    }
+    network.advance(1_000_000);
+    expect(wiped.log).to.have.length(leader.log.length);
+    expect(wiped.commitIndex).to.equal(leader.commitIndex);
+    // With the third one gone there is no majority: the wiped node's copies do not make one.
+    const third = network.members.find((member) => member !== leader && member !== wiped);
+    if (third === undefined) throw new Error("three members");
+    network.crash(third);
+    const committed = network.committed.length;
+    network.propose(leader, "alone");
+    network.advance(5_000_000);
+    expect(network.committed.length).to.equal(committed);
+    expect(wiped.log).to.have.length(committed + 1);
+    expect(network.leader).to.equal(undefined);
   });
 
   it("sends many proposals in one message, and one larger entry alone", () => {

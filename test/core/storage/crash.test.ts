@@ -39,8 +39,40 @@ describe("a crash", () => {
         log.step({ do: "disk", calls: undefined }, () => 0);
         log.step({ do: "power" }, () => 0);
       }),
-      { numRuns: 400 },
+      { numRuns: 300 },
     );
+  });
+
+  it("after a failed write or sync finds everything that was reported before, and nothing was reported after", () => {
+    let failures = 0;
+    fc.assert(
+      fc.property(
+        steps,
+        fc.integer({ min: 1, max: 60 }),
+        fc.infiniteStream(fc.nat(0xffff)),
+        (script, calls, chance) => {
+          const choose = (choices: number): number => chance.next().value % choices;
+          const log = new ModelledLog();
+          log.failAfter(calls);
+          for (const step of script) {
+            if (step.do === "kill" || step.do === "power") continue;
+            log.step(step, choose);
+            if (!log.failed) continue;
+            failures += 1;
+            const { synced, saved } = log.log;
+            const told = [synced.length, saved];
+            log.step({ do: "save" }, choose);
+            log.step({ do: "disk", calls: undefined }, choose);
+            expect([synced.length, log.log.saved]).to.deep.equal(told);
+            break;
+          }
+          log.step({ do: "power" }, choose);
+          log.step({ do: "power" }, () => 0);
+        },
+      ),
+      { numRuns: 200 },
+    );
+    expect(failures).to.be.greaterThan(0);
   });
 
   const scripts: { readonly name: string; readonly steps: readonly LogStep[] }[] = [
@@ -106,6 +138,20 @@ describe("a crash", () => {
       expect(runs).to.be.greaterThan(20);
     });
   }
+
+  it("of the process alone has what is not proven to be synced written again, before it is synced and counted on", () => {
+    const log = new TestLog(new MemoryDisk());
+    log.disk.run();
+    log.store.append(makeEntries(emptyLogEnd, 1, [50]));
+    log.disk.step();
+    const next = new TestLog(log.disk.killed());
+    expect(next.recovered.end.index).to.equal(0);
+    const calls = next.disk.done
+      .filter(({ path }) => path === "g0/segment-0000000000")
+      .map((call) => call.kind);
+    expect(calls.indexOf("write")).to.be.greaterThan(-1);
+    expect(calls.indexOf("sync")).to.be.greaterThan(calls.indexOf("write"));
+  });
 
   it("while the directory is being made leaves one that is made anew or goes on", () => {
     let runs = 0;

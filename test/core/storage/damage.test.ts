@@ -8,6 +8,7 @@ import { directorySeed } from "#core/storage/batch";
 import { decodeSegmentHeader } from "#core/storage/segment";
 import {
   endOfAll,
+  everyChoice,
   identity,
   makeEntries,
   recordOf,
@@ -48,14 +49,18 @@ function makeLog(who = identity): Made {
   return { disk: disk.crashed(() => 0), all };
 }
 
-/** Recovers a log that something happened to, and checks that only what is reported as damaged is lost. */
-function recoverDamaged(disk: MemoryDisk, all: readonly Entry[]): TestLog {
+/**
+ * Recovers a log that something happened to, and checks that only what is reported as damaged is lost.
+ * @param zerosLost the end of a file may have been lost: if it was zeros, it is whole again once it has its length back.
+ */
+function recoverDamaged(disk: MemoryDisk, all: readonly Entry[], zerosLost = false): TestLog {
   const log = new TestLog(disk, options);
   const { recovered } = log;
   expect(recovered.end, "damage is never cut").to.deep.equal(endOfAll(all, emptyLogEnd));
   const lost = (index: number): boolean => recovered.damage.some((d) => d.first <= index && index <= d.last);
   for (const entry of all) {
-    if (lost(entry.index)) {
+    if (lost(entry.index) && zerosLost) expectDamagedOrWhole(log, entry);
+    else if (lost(entry.index)) {
       expect(() => log.read(entry.index, 1))
         .to.throw(LogError)
         .with.property("code", "damaged");
@@ -67,6 +72,17 @@ function recoverDamaged(disk: MemoryDisk, all: readonly Entry[]): TestLog {
   }
   expect(log.store.damage()).to.deep.equal(recovered.damage);
   return log;
+}
+
+function expectDamagedOrWhole(log: TestLog, entry: Entry): void {
+  let got: string[] = [];
+  try {
+    got = log.read(entry.index, 1).entries.map(recordOf);
+  } catch (error) {
+    expect(error).to.be.instanceOf(LogError).with.property("code", "damaged");
+    return;
+  }
+  expect(got).to.deep.equal([recordOf(entry)]);
 }
 
 /** Mends with a peer's copies and checks that the log is what it was, now and after a crash. */
@@ -167,7 +183,8 @@ describe("damage", () => {
             disk.plant(name, content);
           }
         }
-        mendAll(recoverDamaged(disk, made.all), made.all);
+        const zerosLost = hurts.some(({ how }) => how === "shorten");
+        mendAll(recoverDamaged(disk, made.all, zerosLost), made.all);
       }),
       { numRuns: 150 },
     );
@@ -234,6 +251,23 @@ describe("damage", () => {
     expect(log.readAll().map(recordOf)).to.deep.equal(made.all.map(recordOf));
   });
 
+  it("of the last record, found while reading, is told from the end of the log without any mark", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk, options);
+    const all = makeEntries(emptyLogEnd, 1, [100, 30, 200]);
+    log.store.append(all);
+    disk.run();
+    const [name] = segmentsOf(disk);
+    // The last record's header: nothing behind it tells where the log goes on, but the log that is open knows its end.
+    disk.flip(name as string, 4_096 + 64 + 148 + 78 + 5);
+    expect(() => log.read(2, 1))
+      .to.throw(LogError)
+      .with.property("code", "damaged");
+    expect(log.store.damage()).to.deep.equal([{ first: 2, last: 2 }]);
+    expect(log.mend(all.slice(2))).to.equal(true);
+    expect(log.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
+  });
+
   it("is not mended by records that do not chain into what is around them, or that are incomplete", () => {
     const disk = made.disk.crashed(() => 0);
     const [first] = segmentsOf(disk);
@@ -247,6 +281,82 @@ describe("damage", () => {
     expect(log.store.damage()).to.deep.equal([range]);
     expect(log.mend(made.all.slice(0, 5))).to.equal(true);
     expect(log.store.damage()).to.deep.equal([]);
+  });
+
+  it("is cut where it begins, and goes with what is cut", () => {
+    const [, second] = segmentsOf(made.disk);
+    for (const from of [5, 6, 7]) {
+      const disk = made.disk.crashed(() => 0);
+      const content = disk.content(second as string);
+      content.fill(0, 4_096, 4_096 + 2_000);
+      disk.plant(second as string, content);
+      const log = recoverDamaged(disk, made.all);
+      const { first, last } = log.recovered.damage[0] ?? { first: -1, last: -1 };
+      const cut = first + from - 5;
+      expect(cut).to.be.at.most(last);
+      const kept = made.all.slice(0, cut);
+      log.store.truncate(cut, endOfAll(kept, emptyLogEnd));
+      const fresh = makeEntries(endOfAll(kept, emptyLogEnd), 9, [30, 700], 3);
+      log.store.append(fresh);
+      log.disk.run();
+      expect(log.failures).to.deep.equal([]);
+      expect(log.store.damage()).to.deep.equal(cut === first ? [] : [{ first, last: cut - 1 }]);
+      const again = recoverDamaged(
+        log.disk.crashed(() => 0),
+        [...kept, ...fresh],
+      );
+      expect(again.recovered.damage).to.deep.equal(log.store.damage());
+      mendAll(again, [...kept, ...fresh]);
+    }
+  });
+
+  it("is cut within a batch at any call, and what is left of it stays damage until it is mended", () => {
+    const all = makeEntries(emptyLogEnd, 1, [100, 150, 90, 60, 300]);
+    let inside = 0;
+    for (let calls = 0, left = true; left; calls++) {
+      everyChoice((choose) => {
+        const disk = new MemoryDisk();
+        const log = new TestLog(disk, options);
+        log.store.append(all);
+        disk.run();
+        log.store.markIdle();
+        disk.run();
+        const name = segmentsOf(disk)[0] as string;
+        // The second record's header: the chain is lost from there on.
+        disk.flip(name, 4_096 + 64 + 148 + 5);
+        const hurt = new TestLog(
+          disk.crashed(() => 0),
+          options,
+        );
+        expect(hurt.recovered.damage).to.deep.equal([{ first: 1, last: 4 }]);
+        hurt.disk.run();
+        const kept = all.slice(0, 3);
+        hurt.store.truncate(3, endOfAll(kept, emptyLogEnd));
+        for (let n = 0; n < calls; n++) hurt.disk.step();
+        left = hurt.disk.waiting > 0;
+        const again = new TestLog(hurt.disk.crashed(choose), options);
+        const cut = again.recovered.end.index === 2;
+        if (cut) inside += 1;
+        if (!left) expect(cut).to.equal(true);
+        expect(again.recovered.damage).to.deep.equal([{ first: 1, last: cut ? 2 : 4 }]);
+        const fresh = makeEntries(again.recovered.end, 2, [40], 5);
+        again.store.append(fresh);
+        // A later cut takes over the meta file's one record of a cut.
+        again.disk.run();
+        again.store.truncate(fresh[0]?.index ?? 0);
+        again.store.append(fresh);
+        again.disk.run();
+        const now = [...all.slice(0, cut ? 3 : 5), ...fresh];
+        mendAll(
+          recoverDamaged(
+            again.disk.crashed(() => 0),
+            now,
+          ),
+          now,
+        );
+      });
+    }
+    expect(inside).to.be.greaterThan(1);
   });
 
   it("half mended by a crash is damage still, or none", () => {

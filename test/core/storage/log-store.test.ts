@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { AssertionError } from "#core/base/assert";
 import type { Entry } from "#core/base/entry";
 import { emptyLogEnd } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
@@ -177,6 +178,17 @@ describe("log store", () => {
     log.close();
   });
 
+  it("does not take a bug for a fault of the disk", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    disk.run();
+    const wrong = makeEntries({ index: -1, term: 0, chainCrc: 0, pos: 9 }, 1, [10]);
+    expect(() => log.store.append(wrong)).to.throw(AssertionError, "continues the log");
+    const peers = Array.from({ length: 17 }, () => ({ node: smallOptions.node, incarnation: "00" }));
+    expect(() => log.store.saveMeta({ term: 1, votedFor: "", peers })).to.throw(AssertionError, "peers fit");
+    expect(log.failures).to.deep.equal([]);
+  });
+
   it("reads beside appends, but cuts only once a reading is over", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk);
@@ -263,6 +275,26 @@ describe("log store", () => {
     expect(ahead.map((call) => call.kind)).to.deep.equal(["open", "write", "sync", "sync-directory"]);
     expect(disk.content("g0/segment-0000000001")).to.deep.equal(new Uint8Array(8_192));
     log.close();
+  });
+
+  it("goes on with segments of another size", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const all = makeEntries(emptyLogEnd, 1, [3_000, 3_000, 3_000]);
+    log.store.append(all);
+    disk.run();
+    log.close();
+    for (const segmentBytes of [16_384, 8_192]) {
+      const next = new TestLog(disk, { ...smallOptions, segmentBytes });
+      const more = makeEntries(next.store.end, 1, [3_000, 3_000, 6_000, 3_000]);
+      all.push(...more);
+      next.store.append(more);
+      disk.run();
+      expect(next.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
+      next.close();
+    }
+    expect(disk.content("g0/segment-0000000000")).to.have.length(8_192);
+    expect(new TestLog(disk.crashed(() => 0)).readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
   });
 
   it("closes though an append waits for room on a full disk", () => {

@@ -166,7 +166,7 @@ describe("checkers on the clients' history", () => {
 
     it("agrees with a search through all orders on random small histories", () => {
       let refused = 0;
-      fc.assert(
+      void fc.assert(
         fc.property(smallHistory, ({ done, log }) => {
           const flaw = linearizableFlaw(done, log);
           if (flaw !== undefined) refused += 1;
@@ -180,7 +180,7 @@ describe("checkers on the clients' history", () => {
 
   describe("payloads", () => {
     it("are told by their key, and by nothing else than all their bytes", () => {
-      fc.assert(
+      void fc.assert(
         fc.property(
           fc.nat(99),
           fc.nat(),

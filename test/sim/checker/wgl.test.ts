@@ -112,7 +112,7 @@ describe("the search for a linearization", () => {
   it("agrees with trying all orders on random small histories of a register", () => {
     const call = fc.tuple(fc.nat(2), fc.nat(2), fc.nat(9), fc.nat(5));
     let refused = 0;
-    fc.assert(
+    void fc.assert(
       fc.property(fc.array(call, { minLength: 1, maxLength: 6 }), (drawn) => {
         const calls = drawn.map(([kind, value, at, length]): TimedCall<RegisterCall> => {
           const name = value === 0 ? "nil" : String(value);

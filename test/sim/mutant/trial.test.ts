@@ -55,7 +55,7 @@ describe("a mutant's trial", () => {
   });
 
   it("finds the same detection after as many runs, however many workers take runs and in whatever order they end", () => {
-    fc.assert(
+    void fc.assert(
       fc.property(
         fc.uniqueArray(fc.nat(39), { maxLength: 4 }),
         fc.array(fc.nat(), { minLength: 200, maxLength: 200 }),

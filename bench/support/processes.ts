@@ -1,0 +1,55 @@
+import type { ChildProcess } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import * as net from "node:net";
+
+/** Whether a program is installed. */
+export function isInstalled(program: string): boolean {
+  return spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+}
+
+/** Child processes of a benchmark; none outlives it. */
+export class Children {
+  private readonly children: ChildProcess[] = [];
+
+  start(program: string, args: readonly string[]): ChildProcess {
+    const child = spawn(program, [...args], { stdio: ["ignore", "ignore", "inherit"] });
+    child.on("error", (error) => process.stderr.write(`${program}: ${error.message}\n`));
+    this.children.push(child);
+    return child;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(
+      this.children.splice(0).map((child) => {
+        if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return undefined;
+        const gone = new Promise((resolve) => child.once("exit", resolve));
+        child.kill("SIGKILL");
+        return gone;
+      }),
+    );
+  }
+}
+
+/** Ports that nobody uses now, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => net.createServer());
+  for (const server of servers)
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  for (const server of servers) await new Promise((resolve) => server.close(resolve));
+  return ports;
+}
+
+/** Tries until the call succeeds. */
+export async function persist<T>(what: string, call: () => Promise<T>, msMax = 20_000): Promise<T> {
+  const until = performance.now() + msMax;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (performance.now() > until)
+        throw new Error(`${what}: ${(error as Error).message}`, { cause: error });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { expect } from "chai";
+import { entryBodyBytesMax } from "#core/base/entry";
+import { Cluster, program, sleep } from "./support/cluster.ts";
+import type { Run } from "./support/run.ts";
+import { jsonOf, quorumlog } from "./support/run.ts";
+
+interface Status {
+  readonly group: string;
+  readonly leader: string;
+  readonly nodes: readonly Record<string, unknown>[];
+}
+
+describe("e2e: quorumlog log", function () {
+  this.timeout(40_000);
+  let cluster: Cluster;
+  const log = (args: readonly string[], input?: string | Uint8Array): Promise<Run> =>
+    quorumlog(["log", ...args], {
+      env: { QUORUMLOG_PEERS: cluster.peers },
+      ...(input === undefined ? {} : { input }),
+    });
+
+  before(async () => {
+    cluster = await Cluster.create(3);
+    await cluster.startAll();
+    await cluster.leader(cluster.client());
+  });
+  after(() => cluster.dispose());
+
+  it("appends text, files and standard input, and reads them back", async () => {
+    const binary = randomBytes(1_000);
+    binary[0] = 0xff;
+    const file = path.join(cluster.root, "entry");
+    fs.writeFileSync(file, binary);
+    const first = jsonOf<{ index: number; term: number }>(await log(["append", "--data", "grüße", "--json"]));
+    const second = jsonOf<{ index: number }>(await log(["append", "--file", file, "--json"]));
+    const third = jsonOf<{ index: number }>(await log(["append", "-", "--json"], "from a pipe"));
+    expect(Object.keys(first)).to.deep.equal(["index", "term"]);
+    expect([second.index, third.index]).to.deep.equal([first.index + 1, first.index + 2]);
+
+    const raw = await log(["get", "--index", String(second.index)]);
+    expect(raw.stdout.equals(binary)).to.equal(true);
+    expect(jsonOf(await log(["get", "--index", String(first.index), "--json"]))).to.deep.equal({
+      ...first,
+      data: "grüße",
+    });
+    const tail = await log(["tail", "--from", String(first.index), "--json"]);
+    const lines = tail.stdout
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.map(({ data }) => data)).to.deep.equal(["grüße", binary.toString("base64"), "from a pipe"]);
+    expect(lines.map(({ encoding }) => encoding)).to.deep.equal([undefined, "base64", undefined]);
+  });
+
+  it("takes an entry of exactly the limit on every path, and refuses one byte more", async () => {
+    const whole = randomBytes(entryBodyBytesMax);
+    const { index } = jsonOf<{ index: number }>(await log(["append", "-", "--json"], whole));
+    expect((await log(["get", "--index", String(index)])).stdout.equals(whole)).to.equal(true);
+    const refused = await log(["append", "-"], Buffer.concat([whole, Buffer.from("x")]));
+    expect(refused.code).to.equal(1);
+    expect(refused.stderr).to.contain("entry-too-large").and.to.contain(String(entryBodyBytesMax));
+  });
+
+  it("shows how each node sees itself, and moves leadership", async () => {
+    const before = jsonOf<Status>(await log(["status", "--json"]));
+    expect(before.group).to.equal("default");
+    const keys = ["id", "role", "term", "commitIndex", "lastIndex", "chainCrc", "lag", "readOnly", "pid"];
+    for (const node of before.nodes) expect(Object.keys(node)).to.deep.equal(keys);
+    expect(before.nodes.map(({ id }) => id)).to.deep.equal(["n0", "n1", "n2"]);
+    expect(before.nodes.find(({ role }) => role === "leader")?.["id"]).to.equal(before.leader);
+    expect(before.nodes.map(({ pid }) => pid)).to.deep.equal(cluster.nodes.map(({ child }) => child?.pid));
+
+    const next = before.leader === "n1" ? "n2" : "n1";
+    const moved = await log(["transfer", "--to", next]);
+    expect(moved.code, moved.stderr).to.equal(0);
+    expect(jsonOf<Status>(await log(["status", "--json"])).leader).to.equal(next);
+    expect((await log(["status"])).stdout.toString()).to.match(/^group default, leader n\d\nnode +role/);
+  });
+
+  it("has an exit code for each way to fail, and says what to do", async () => {
+    const cases: readonly [code: number, args: readonly string[], told: RegExp][] = [
+      [64, ["apend"], /did you mean append\?/i],
+      [64, ["append"], /exactly one of --data TEXT, --file PATH and -/],
+      [64, ["append", "--data", "x", "-"], /exactly one/],
+      [64, ["get"], /--index/],
+      [64, ["get", "--index", "-1"], /whole number from 0/],
+      [64, ["tail", "--form", "1"], /did you mean --from\?/i],
+      [64, ["append", "--data", "x", "--timeout", "soon"], /500ms, 10s or 2m/],
+      [64, ["append", "--data", "x", "--peers", "nobody"], /id-host:port/],
+      [1, ["append", "--file", "/none"], /cannot read the entry/],
+      [1, ["get", "--index", "99999"], /index-out-of-range/],
+      [1, ["get", "--index", "0"], /internal-entry/],
+      [1, ["append", "--data", "x", "--group", "other"], /unknown-group/],
+      [1, ["transfer", "--to", "n9"], /unknown-node/],
+      [69, ["append", "--data", "x", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
+      [69, ["status", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
+      [0, ["--help"], /^$/],
+    ];
+    await Promise.all(
+      cases.map(async ([code, args, told]) => {
+        const result = await log(args);
+        expect(result.code, `${args.join(" ")}: ${result.stderr}`).to.equal(code);
+        expect(result.stderr, args.join(" ")).to.match(told);
+        expect(result.stderr).to.not.match(/\n\s+at .*\.js:\d/);
+        if (code !== 0) expect(result.stdout.toString()).to.equal("");
+      }),
+    );
+  });
+
+  it("an append that loses its quorum ends with 75 and says that the outcome is unknown", async () => {
+    const leader = await cluster.leader(cluster.client());
+    const only = `${leader.id}-127.0.0.1:${leader.port}`;
+    const args = [program, "log", "append", "-", "--timeout", "3s", "--peers", only];
+    const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "pipe"] });
+    let told = "";
+    child.stderr.on("data", (bytes: Buffer) => {
+      told += bytes.toString();
+    });
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    // The command waits for its input; when that comes, the leader still leads and nobody answers it any more.
+    await sleep(1_500);
+    for (const node of cluster.nodes) if (node !== leader) node.child?.kill("SIGSTOP");
+    child.stdin.end("perhaps");
+    const code = await ended;
+    for (const node of cluster.nodes) node.child?.kill("SIGCONT");
+    expect(code, told).to.equal(75);
+    expect(told).to.contain("outcome-unknown");
+    expect(told).to.match(/The outcome is unknown: the entry may be in the log/);
+  });
+});

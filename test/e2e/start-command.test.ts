@@ -1,0 +1,170 @@
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import * as net from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
+import { expect } from "chai";
+import { eventually, freePorts, program } from "./support/cluster.ts";
+import { quorumlog } from "./support/run.ts";
+
+/** Three free ports in a row, with those 1000 above. */
+async function freeBase(): Promise<number> {
+  for (;;) {
+    const [base = 0] = await freePorts(1);
+    const wanted = [0, 1, 2].flatMap((at) => [base + at, base + at + 1_000]);
+    if (base < 60_000 && (await Promise.all(wanted.map(isFree))).every(Boolean)) return base;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("e2e: quorumlog start", function () {
+  this.timeout(40_000);
+  let directory: string;
+  let child: ChildProcess | undefined;
+  let pids: number[] = [];
+  let said = "";
+  let complained = "";
+
+  beforeEach(() => {
+    directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlog-start-"));
+  });
+  afterEach(() => {
+    for (const pid of [child?.pid, ...pids])
+      if (pid !== undefined && isAlive(pid)) process.kill(pid, "SIGKILL");
+    fs.rmSync(directory, { recursive: true, force: true });
+  });
+
+  const start = async (base: number): Promise<void> => {
+    said = "";
+    complained = "";
+    const started = spawn(process.execPath, [program, "start", "--base-port", String(base)], {
+      cwd: directory,
+    });
+    child = started;
+    started.stdout.on("data", (bytes: Buffer) => {
+      said += bytes.toString();
+    });
+    started.stderr.on("data", (bytes: Buffer) => {
+      complained += bytes.toString();
+    });
+    await eventually(
+      "the table of three nodes",
+      async () => {
+        if (started.exitCode !== null) throw new Error(`ended with ${started.exitCode}: ${complained}`);
+        return said.includes("What to type next") ? true : undefined;
+      },
+      15_000,
+    );
+    pids = [...said.matchAll(/^n\d +\w+ +(\d+)/gm)].map(([, pid]) => Number(pid));
+  };
+
+  const ended = (): Promise<number | null> =>
+    new Promise((resolve) => {
+      if (child?.exitCode !== null) resolve(child?.exitCode ?? null);
+      else child.once("exit", (code) => resolve(code));
+    });
+
+  it("runs three processes, tells of one that dies and how to start it again, and stops them all at Ctrl-C", async () => {
+    const base = await freeBase();
+    await start(base);
+    expect(pids).to.have.length(3);
+    expect(new Set(pids).size).to.equal(3);
+    expect(said).to.match(/n0 +\w+ +\d+ +127\.0\.0\.1:\d+ +http:\/\/127\.0\.0\.1:\d+ +data\/n0/);
+    expect(said.match(/ leader /g)).to.have.length(1);
+    expect(await (await fetch(`http://127.0.0.1:${base + 1_000}/ping`)).text()).to.equal("pong");
+
+    const leader = /^(n\d) +leader +(\d+)/m.exec(said);
+    process.kill(Number(leader?.[2]), "SIGKILL");
+    const again = await eventually(
+      "the report of the death",
+      async () => /Start it again: (.*)\n/.exec(complained)?.[1],
+    );
+    expect(complained).to.contain(
+      `${leader?.[1]} (pid ${leader?.[2]}) was ended by SIGKILL; the others go on`,
+    );
+    const peers = [0, 1, 2].map((at) => `n${at}-127.0.0.1:${base + at}`).join(";");
+    const appended = await quorumlog(["log", "append", "--data", "still here", "--peers", peers]);
+    expect(appended.code, appended.stderr).to.equal(0);
+
+    const args = [...again.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
+    const revived = spawn(process.execPath, [program, ...args.slice(args.indexOf("start"))], {
+      cwd: directory,
+      stdio: "ignore",
+    });
+    pids.push(revived.pid ?? 0);
+    await eventually("the revived node ready", async () => {
+      const port = base + 1_000 + Number(leader?.[1]?.slice(1));
+      const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+      return answer?.status === 200 ? true : undefined;
+    });
+    revived.kill("SIGTERM");
+    expect(await new Promise((resolve) => revived.once("exit", (code) => resolve(code)))).to.equal(0);
+
+    child?.kill("SIGINT");
+    expect(await ended()).to.equal(0);
+    expect(pids.filter(isAlive)).to.deep.equal([]);
+    for (const at of [0, 1, 2])
+      expect((await isFree(base + at)) && (await isFree(base + 1_000 + at)), `port ${at}`).to.equal(true);
+    const logs = [0, 1, 2].map((at) => fs.readFileSync(path.join(directory, `data/n${at}.log`), "utf8"));
+    expect(logs.filter((log) => log.includes('"change":"done"')).length).to.be.at.least(1);
+  });
+
+  it("ends with 69 and the port's name when a port is in use, and leaves nothing running", async () => {
+    const base = await freeBase();
+    const squatter = net.createServer();
+    await new Promise<void>((resolve) => squatter.listen(base + 1, "127.0.0.1", resolve));
+    try {
+      const result = await quorumlog(["start", "--base-port", String(base)], { cwd: directory });
+      expect(result.code, result.stderr).to.equal(69);
+      expect(result.stderr).to.contain(
+        `n1 could not start: cannot listen on 127.0.0.1:${base + 1}: another process listens there`,
+      );
+      expect(await isFree(base)).to.equal(true);
+    } finally {
+      squatter.close();
+    }
+  });
+
+  it("refuses what is no port, no option and no key", async () => {
+    const refused = async (code: number, args: readonly string[], told: RegExp): Promise<void> => {
+      const result = await quorumlog(["start", ...args], { cwd: directory });
+      expect(result.code, args.join(" ")).to.equal(code);
+      expect(result.stderr).to.match(told);
+    };
+    fs.writeFileSync(path.join(directory, "bad.conf"), "dLegerSelfId=n0\ndLegerPeer=x\nhttpPort=0\n");
+    await Promise.all([
+      refused(64, ["--base-port", "99999"], /whole number from 1 to/),
+      refused(64, ["--basport", "1"], /did you mean --base-port\?/i),
+      refused(64, ["three"], /three|too many|unexpected/i),
+      refused(
+        78,
+        ["--config", "bad.conf"],
+        /unknown key dLegerPeer \(bad\.conf:2\); did you mean dLegerPeers\?/,
+      ),
+      refused(
+        78,
+        ["--config", "bad.conf"],
+        /httpPort is "0" \(bad\.conf:3\); allowed: a whole number from 1 to 65535/,
+      ),
+      refused(78, ["--config", "none.conf"], /there is no such file/),
+      refused(78, ["--self-id", "n9"], /one of the ids in dLegerPeers/),
+    ]);
+  });
+});

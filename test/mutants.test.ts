@@ -1,0 +1,59 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { expect } from "chai";
+import { scenarios } from "#scenarios/index";
+import type { Mutant } from "#sim/mutant/mutant";
+import { matches, parseMutant } from "#sim/mutant/mutant";
+import { projectRoot } from "./support/sources.ts";
+
+const folder = path.join(projectRoot, "test/mutants");
+
+interface Planted {
+  readonly file: string;
+  readonly mutant: Mutant;
+}
+
+function catalogue(): Planted[] {
+  const files = fs.readdirSync(folder).filter((name) => name.endsWith(".json"));
+  return files.map((file) => {
+    const mutant = parseMutant(fs.readFileSync(path.join(folder, file), "utf8"));
+    if (typeof mutant === "string") throw new Error(`${file}: ${mutant}`);
+    return { file, mutant };
+  });
+}
+
+describe("the catalogue of mutants", () => {
+  const planted = catalogue();
+
+  it("holds at least twenty, each in the file of its name", () => {
+    expect(planted.length).to.be.at.least(20);
+    for (const { file, mutant } of planted) expect(file).to.equal(`${mutant.name}.json`);
+  });
+
+  it("finds the text of every edit exactly once, and every edit changes something", () => {
+    for (const { mutant } of planted) {
+      const text = fs.readFileSync(path.join(projectRoot, mutant.file), "utf8");
+      expect(matches(mutant, text), `${mutant.name}: "find" in ${mutant.file}`).to.equal(1);
+      expect(mutant.replace, mutant.name).to.not.equal(mutant.find);
+    }
+  });
+
+  it("names scenarios that exist", () => {
+    const names = scenarios.map((scenario) => scenario.name);
+    for (const { mutant } of planted)
+      if (mutant.scenario !== undefined) expect(names, mutant.name).to.include(mutant.scenario);
+  });
+
+  it("breaks core, and says which rule and where it is written", () => {
+    for (const { mutant } of planted) {
+      expect(mutant.file, mutant.name).to.match(/^src\/core\//);
+      expect(mutant.breaks, mutant.name).to.match(/^[A-Z].*\.$/);
+      expect(mutant.source, mutant.name).to.not.equal("");
+    }
+  });
+
+  it("is told whole in docs/MUTANTS.md", () => {
+    const document = fs.readFileSync(path.join(projectRoot, "docs/MUTANTS.md"), "utf8");
+    for (const { mutant } of planted) expect(document, mutant.name).to.contain(`| ${mutant.name} `);
+  });
+});
