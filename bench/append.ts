@@ -42,7 +42,11 @@ async function start(directory: string): Promise<PeerRun> {
       "--http-port",
       String(ports[3 + at]),
     ];
-    children.start(process.execPath, [program, "start", ...own, "--peers", peers, "--log-level", "error"]);
+    children.start(
+      process.execPath,
+      [program, "start", ...own, "--peers", peers, "--log-level", "error"],
+      "inherit",
+    );
   }
   const client = new LogClient({ peers, name: "bench" });
   await persist("quorumlog", () => client.append("first"));

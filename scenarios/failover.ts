@@ -1,6 +1,7 @@
 import { millisecond, second } from "#core/base/units";
 import { aimedCrashes } from "#sim/nemesis/aim";
 import { crashAnyone, crashLeader, orderlyRestart } from "#sim/nemesis/crash";
+import { lateTransfer } from "#sim/nemesis/late-transfer";
 import { pauseSomeone, slowDiskSometimes } from "#sim/nemesis/pause";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
@@ -37,6 +38,7 @@ export const failover: Scenario = {
       every: { first: 2 * second, min: 2 * second, max: 8 * second },
       dangers: ["campaign", "first-append", "acknowledged", "committed", "truncation", "transfer"],
     });
+    lateTransfer(world, { first: 1 * second, min: 1 * second, max: 8 * second });
     pauseSomeone(world, { min: 5 * second, max: 20 * second });
     slowDiskSometimes(world, { min: 5 * second, max: 20 * second });
     orderlyRestart(world, { min: 10 * second, max: 40 * second });

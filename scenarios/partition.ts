@@ -2,6 +2,7 @@ import { millisecond, second } from "#core/base/units";
 import { aimedCrashes } from "#sim/nemesis/aim";
 import { crashAnyone } from "#sim/nemesis/crash";
 import { freezeLeader } from "#sim/nemesis/freeze";
+import { lateTransfer } from "#sim/nemesis/late-transfer";
 import { clogSometimes, partition } from "#sim/nemesis/partition";
 import { pauseSomeone } from "#sim/nemesis/pause";
 import type { Scenario } from "#sim/scenario";
@@ -19,7 +20,7 @@ export const partitions: Scenario = {
   groups: 2,
   duration: 60 * second,
   budget: "recoverable",
-  workload: { ...restlessLoad, clients: 3, appendsPerSecond: 55, getsPerSecond: 4, readIndexesPerSecond: 12 },
+  workload: { ...restlessLoad, clients: 3, appendsPerSecond: 55, getsPerSecond: 4, readIndexesPerSecond: 20 },
   faults: {
     "network.latencyMax": [500, 10 * millisecond],
     "network.slow": [0, 0.05],
@@ -44,6 +45,7 @@ export const partitions: Scenario = {
       dangers: ["campaign", "truncation", "committed"],
     });
     freezeLeader(world, { first: 3 * second, min: 5 * second, max: 12 * second });
+    lateTransfer(world, { first: 1 * second, min: 1 * second, max: 8 * second });
     pauseSomeone(world, { min: 8 * second, max: 25 * second });
   },
 };

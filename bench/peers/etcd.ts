@@ -30,7 +30,7 @@ async function start(directory: string): Promise<PeerRun> {
       "--initial-cluster-state=new",
       "--quota-backend-bytes=8000000000",
     ];
-    children.start("etcd", [...own, ...client, ...peer, ...cluster]);
+    children.start("etcd", [...own, ...client, ...peer, ...cluster], "ignore");
   }
   const client = new Client(`127.0.0.1:${ports[0]}`, credentials.createInsecure());
   let keys = 0;

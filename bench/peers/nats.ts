@@ -31,7 +31,7 @@ async function start(directory: string): Promise<PeerRun> {
         "",
       ].join("\n"),
     );
-    children.start("nats-server", ["-c", file]);
+    children.start("nats-server", ["-c", file], "ignore");
   }
   const client = await persist("nats-server", () => NatsClient.connect(ports[0] ?? 0));
   const stream = {

@@ -11,8 +11,9 @@ export function isInstalled(program: string): boolean {
 export class Children {
   private readonly children: ChildProcess[] = [];
 
-  start(program: string, args: readonly string[]): ChildProcess {
-    const child = spawn(program, [...args], { stdio: ["ignore", "ignore", "inherit"] });
+  /** @param errors where its standard error goes: a peer's chatter is left out. */
+  start(program: string, args: readonly string[], errors: "inherit" | "ignore"): ChildProcess {
+    const child = spawn(program, [...args], { stdio: ["ignore", "ignore", errors] });
     child.on("error", (error) => process.stderr.write(`${program}: ${error.message}\n`));
     this.children.push(child);
     return child;

@@ -5,7 +5,8 @@ import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 import { configKeys } from "../prod/config-keys.ts";
 import { LogClient } from "../prod/index.ts";
-import { exitCodes } from "../prod/server.ts";
+import type { ServerNews } from "../prod/server.ts";
+import { exitCodes, sameSignalMs } from "../prod/server.ts";
 import { table } from "./log-output.ts";
 import type { StartRequest } from "./start-options.ts";
 import { defaultBasePort, httpOffset } from "./start-options.ts";
@@ -32,6 +33,7 @@ interface Running {
   /** How it ended; undefined while it runs. */
   ended: string | undefined;
   code: number;
+  isLeader: boolean;
   readonly exited: Promise<void>;
 }
 
@@ -128,9 +130,10 @@ function startNode(
   const exited = new Promise<void>((resolve) => {
     leave = resolve;
   });
-  const node: Running = { plan, child, ended: undefined, code: 0, exited };
-  child.on("message", (message: { type: string; message?: string }) => {
-    tell(message.type === "started" ? "started" : { failed: message.message ?? "" });
+  const node: Running = { plan, child, ended: undefined, code: 0, isLeader: false, exited };
+  child.on("message", (news: ServerNews) => {
+    if (news.type === "role") node.isLeader = news.role === "leader";
+    else tell(news.type === "started" ? "started" : { failed: news.message });
   });
   const end = (how: string, code: number): void => {
     node.ended = how;
@@ -233,16 +236,17 @@ function whatNext(running: readonly Running[], roles: readonly string[], request
   return `\nWhat to type next, in another terminal (Ctrl-C here stops all three):\n  ${lines.join("\n  ")}\n`;
 }
 
-/** Stops one node after the other, so that each leader finds somebody to hand over to. */
+/** Stops one node after the other, each time the leader, while there is somebody to hand over to. */
 async function stopAll(running: readonly Running[]): Promise<number> {
-  for (const node of running) {
-    if (node.ended !== undefined) continue;
-    node.child.kill("SIGTERM");
-    const late = setTimeout(() => node.child.kill("SIGKILL"), stopMsMax);
-    await node.exited;
+  for (;;) {
+    const left = running.filter((node) => node.ended === undefined);
+    const next = left.find((node) => node.isLeader) ?? left[0];
+    if (next === undefined) return exitCodes.ok;
+    next.child.kill("SIGTERM");
+    const late = setTimeout(() => next.child.kill("SIGKILL"), stopMsMax);
+    await next.exited;
     clearTimeout(late);
   }
-  return exitCodes.ok;
 }
 
 interface Signals {
@@ -257,12 +261,13 @@ function firstSignal(): Signals {
     resolveFirst = resolve;
   });
   const signals: Signals = { first, code: exitCodes.interrupted, onSecond: () => undefined };
-  let seen = false;
+  let firstAt = Number.POSITIVE_INFINITY;
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
       signals.code = name === "SIGINT" ? exitCodes.interrupted : exitCodes.terminated;
-      if (seen) signals.onSecond();
-      seen = true;
+      const now = performance.now();
+      if (now > firstAt + sameSignalMs) signals.onSecond();
+      firstAt = Math.min(firstAt, now);
       resolveFirst(name);
     });
   }

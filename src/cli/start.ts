@@ -1,4 +1,5 @@
 import { LogError, loadConfig } from "../prod/index.ts";
+import type { ServerNews } from "../prod/server.ts";
 import { exitCodeOf, runServer } from "../prod/server.ts";
 import { startCluster } from "./start-cluster.ts";
 import { parseStart } from "./start-options.ts";
@@ -11,13 +12,18 @@ export async function startCommand(args: readonly string[]): Promise<number> {
     if (request.config === undefined && request.flags["dLegerSelfId"] === undefined)
       return await startCluster(request);
     const config = loadConfig({ file: request.config, environment: process.env, flags: request.flags });
-    return await runServer(config, () => process.send?.({ type: "started" }));
+    return await runServer(config, tellParent);
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
     process.stderr.write(`quorumlog start: ${error.code}\n${error.message.replace(/^/gm, "  ")}\n`);
-    process.send?.({ type: "failed", message: error.message });
+    tellParent({ type: "failed", message: error.message });
     return exitCodeOf(error);
   } finally {
     if (process.connected) process.disconnect();
   }
+}
+
+/** To the process of `quorumlog start` that started this node, if one did and is still there. */
+function tellParent(news: ServerNews): void {
+  if (process.connected) process.send?.(news);
 }

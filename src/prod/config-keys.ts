@@ -171,6 +171,13 @@ const limitKeys: readonly ConfigKey[] = [
   limit("reconnectDelayMax", "Ms", [1, 600_000], "Longest pause before a peer is dialled again."),
   limit("helloInterval", "Ms", [10, 600_000], "How often a peer that has not answered is greeted."),
   limit("repairInterval", "Ms", [10, 600_000], "How often a damaged node asks for its records."),
+  limit(
+    "idleMarkDelay",
+    "Ms",
+    [1, 60_000],
+    "A log without appends marks how far it is synced after this long.",
+  ),
+  limit("roomInterval", "Ms", [10, 600_000], "How often a full disk is asked again whether it has room."),
   limit("tailWaitMax", "Ms", [1, 600_000], "A tail without news is answered, empty, after this long."),
   limit("inFlightMessagesMax", "", [1, 65_536], "Batches of entries in flight to one follower."),
   limit("inFlightBytesMax", "Bytes", [65_536, 1_024 * mebi], "Bytes of entries in flight to one follower."),

@@ -1,3 +1,5 @@
+import type { ChannelCredentials } from "@grpc/grpc-js";
+import { ServerCredentials } from "@grpc/grpc-js";
 import { groupId, nodeId } from "../core/base/brand.ts";
 import { LogError } from "../core/base/errors.ts";
 import type { Done } from "../core/base/task.ts";
@@ -8,6 +10,7 @@ import { clientConfig } from "../core/client/client-config.ts";
 import type { NodeStatus } from "../core/commitlog/protocol.ts";
 import { SystemClock } from "./clock.ts";
 import { defaultGroup, defaultPeers } from "./config-keys.ts";
+import type { NetworkOptions } from "./network.ts";
 import { GrpcNetwork } from "./network.ts";
 import { checkedPeers } from "./peer-list.ts";
 import { SeededRandom } from "./random.ts";
@@ -30,6 +33,8 @@ export interface LogClientOptions {
    * once. Without a session it ends as `outcome-unknown`, and the first append is a round trip faster.
    */
   readonly sessions?: boolean;
+  /** Encryption towards the nodes; without it everything is plain text. */
+  readonly credentials?: ChannelCredentials;
 }
 
 export interface CallOptions {
@@ -89,7 +94,7 @@ export class LogClient {
     });
     const ports = {
       clock: this.clock,
-      network: new GrpcNetwork({ turns: this.turns }),
+      network: new GrpcNetwork({ turns: this.turns, ...credentialsOf(options) }),
       random: new SeededRandom(),
     };
     this.client = new Client(config, ports, { drained: () => this.admitWaiters() });
@@ -294,6 +299,13 @@ export class LogClient {
       }
     });
   }
+}
+
+/** A client only dials: the side that listens is never used. */
+function credentialsOf({ credentials }: LogClientOptions): Pick<NetworkOptions, "credentials"> {
+  return credentials === undefined
+    ? {}
+    : { credentials: { client: credentials, server: ServerCredentials.createInsecure() } };
 }
 
 function checkedIndex(index: number): number {

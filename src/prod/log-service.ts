@@ -126,6 +126,7 @@ export class LogService {
       const answers: { value: object | undefined }[] = [];
       let ended = false;
       let broken = false;
+      let blocked = false;
       const fail = (error: Error, group: string): void => {
         if (broken) return;
         broken = true;
@@ -133,11 +134,17 @@ export class LogService {
       };
       // Answers leave in the order of the batches, whichever is committed first.
       const flush = (): void => {
-        for (let first = answers[0]; !broken && first?.value !== undefined; first = answers[0]) {
+        for (let first = answers[0]; !broken && !blocked && first?.value !== undefined; first = answers[0]) {
           answers.shift();
-          call.write(first.value);
+          if (call.write(first.value)) continue;
+          // Whoever does not read the answers is not read from either.
+          blocked = true;
+          call.once("drain", () => {
+            blocked = false;
+            flush();
+          });
         }
-        if (answers.length < streamBatchesMax) call.resume();
+        if (!blocked && answers.length < streamBatchesMax) call.resume();
         if (ended && answers.length === 0 && !broken) call.end();
       };
       call.on("data", ({ group, data }: AppendBatch) => {

@@ -4,8 +4,9 @@ import type { Standing, Trace, TraceEvent } from "../core/io/trace.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 
-/** One kind of refusal is logged this often at most; those between are counted. */
+/** What is refused again and again is logged this often at most; how often it happened between is counted. */
 const refusalSilenceMs = 1_000;
+const peerSilenceMs = 10_000;
 /** Kinds of refusal remembered at one time. */
 const refusalKindsMax = 1_024;
 
@@ -35,19 +36,19 @@ export class TraceLog implements Trace {
     const said = sentence(event);
     if (said === undefined) return;
     const [level, message] = said;
-    if (event.kind !== "refuse") {
-      this.logger[level](event, message);
-      return;
-    }
-    const more = this.silenced(`${event.group} ${event.code} ${event.peer}`);
+    let more: number | undefined = 0;
+    if (event.kind === "refuse")
+      more = this.silenced(`${event.group} ${event.code} ${event.peer}`, refusalSilenceMs);
+    else if (event.kind === "peer" && event.change === "refused")
+      more = this.silenced(`${event.group} ${event.peer} ${event.reason}`, peerSilenceMs);
     if (more !== undefined) this.logger[level](more === 0 ? event : { ...event, more }, message);
   }
 
   /** @returns undefined when the line is left out, else how many were left out before it. */
-  private silenced(kind: string): number | undefined {
+  private silenced(kind: string, silenceMs: number): number | undefined {
     const now = performance.now();
     const before = this.refusals.get(kind);
-    if (before !== undefined && now - before.since < refusalSilenceMs) {
+    if (before !== undefined && now - before.since < silenceMs) {
       before.more += 1;
       return undefined;
     }

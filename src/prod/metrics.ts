@@ -80,6 +80,7 @@ export class Metrics implements Trace {
     this.loop.enable();
     this.defineGroupGauges();
     this.defineCounters();
+    this.defineFiles();
     this.defineProcess(version);
   }
 
@@ -161,44 +162,43 @@ export class Metrics implements Trace {
     gauge("quorumlog_sessions", "Open client sessions", ({ sessions }) => sessions);
   }
 
+  private plain(name: string, help: string, read: (counts: GroupCounts) => number): void {
+    this.counter(name, help, ["group"], (add) => {
+      for (const [group, counts] of this.groups) add(read(counts), { group });
+    });
+  }
+
+  private labelled(
+    { name, help, label }: { readonly name: string; readonly help: string; readonly label: string },
+    read: (counts: GroupCounts) => LabelledCounts,
+  ): void {
+    this.counter(name, help, ["group", label], (add) => {
+      for (const [group, counts] of this.groups)
+        for (const [value, count] of read(counts).entries()) add(count, { group, [label]: value });
+    });
+  }
+
   private defineCounters(): void {
-    const plain = (name: string, help: string, read: (counts: GroupCounts) => number): void =>
-      this.counter(name, help, ["group"], (add) => {
-        for (const [group, counts] of this.groups) add(read(counts), { group });
-      });
     const labelled = (
       name: string,
       help: string,
       label: string,
-      read: (counts: GroupCounts) => LabelledCounts,
-    ): void =>
-      this.counter(name, help, ["group", label], (add) => {
-        for (const [group, counts] of this.groups)
-          for (const [value, count] of read(counts).entries()) add(count, { group, [label]: value });
-      });
+      read: (c: GroupCounts) => LabelledCounts,
+    ): void => this.labelled({ name, help, label }, read);
     labelled(
       "quorumlog_role_changes_total",
       "Changes of the node's role, by the new one",
       "role",
       (c) => c.roleChanges,
     );
-    plain("quorumlog_votes_total", "Votes granted, the node's own included", (c) => c.votes);
-    plain("quorumlog_appended_entries_total", "Entries added to the node's log", (c) => c.appendedEntries);
-    plain("quorumlog_appended_bytes_total", "Record bytes added to the node's log", (c) => c.appendedBytes);
-    plain("quorumlog_syncs_total", "Times that entries of the log became durable", (c) => c.syncs);
-    plain("quorumlog_applied_entries_total", "Entries applied to the state machine", (c) => c.appliedEntries);
-    plain(
-      "quorumlog_truncations_total",
-      "Times that uncommitted entries were cut for a new leader's",
-      (c) => c.truncations,
+    labelled("quorumlog_transfers_total", "Transfers of leadership, by step", "change", (c) => c.transfers);
+    labelled(
+      "quorumlog_peer_changes_total",
+      "Peers connected, lost or turned away",
+      "change",
+      (c) => c.peers,
     );
-    plain(
-      "quorumlog_duplicates_total",
-      "Retried appends answered with their first index",
-      (c) => c.duplicates,
-    );
-    plain("quorumlog_reads_total", "Linearizable reads confirmed", (c) => c.reads);
-    plain("quorumlog_torn_bytes_total", "Bytes of torn tails cut at starts", (c) => c.tornBytes);
+    labelled("quorumlog_session_changes_total", "Sessions opened and evicted", "change", (c) => c.sessions);
     labelled(
       "quorumlog_refusals_total",
       "Calls of clients and peers refused, by code",
@@ -217,29 +217,50 @@ export class Metrics implements Trace {
       "change",
       (c) => c.damage,
     );
-    labelled(
-      "quorumlog_peer_changes_total",
-      "Peers connected, lost or turned away",
-      "change",
-      (c) => c.peers,
+    this.plain("quorumlog_votes_total", "Votes granted, the node's own included", (c) => c.votes);
+    this.plain(
+      "quorumlog_appended_entries_total",
+      "Entries added to the node's log",
+      (c) => c.appendedEntries,
     );
-    labelled("quorumlog_transfers_total", "Transfers of leadership, by step", "change", (c) => c.transfers);
-    labelled("quorumlog_session_changes_total", "Sessions opened and evicted", "change", (c) => c.sessions);
-    this.counter(
-      "quorumlog_connections_refused_total",
-      "Connections turned away before they spoke gRPC, by reason",
-      ["reason"],
-      (add) => {
-        for (const [reason, count] of this.turnedAway.entries()) add(count, { reason });
-      },
+    this.plain(
+      "quorumlog_appended_bytes_total",
+      "Record bytes added to the node's log",
+      (c) => c.appendedBytes,
     );
+    this.plain("quorumlog_syncs_total", "Times that entries of the log became durable", (c) => c.syncs);
+    this.plain(
+      "quorumlog_applied_entries_total",
+      "Entries applied to the state machine",
+      (c) => c.appliedEntries,
+    );
+    this.plain(
+      "quorumlog_truncations_total",
+      "Cuts of uncommitted entries for a new leader's",
+      (c) => c.truncations,
+    );
+    this.plain(
+      "quorumlog_duplicates_total",
+      "Retried appends answered with their first index",
+      (c) => c.duplicates,
+    );
+    this.plain("quorumlog_reads_total", "Linearizable reads confirmed", (c) => c.reads);
+    this.plain("quorumlog_torn_bytes_total", "Bytes of torn tails cut at starts", (c) => c.tornBytes);
+  }
+
+  private defineFiles(): void {
+    const refused = "Connections turned away before they spoke gRPC, by reason";
+    this.counter("quorumlog_connections_refused_total", refused, ["reason"], (add) => {
+      for (const [reason, count] of this.turnedAway.entries()) add(count, { reason });
+    });
+    const { disk } = this;
     this.counter("quorumlog_disk_written_bytes_total", "Bytes written to files", [], (add) =>
-      add(this.disk.bytesWritten),
+      add(disk.bytesWritten),
     );
     this.counter("quorumlog_disk_read_bytes_total", "Bytes read from files", [], (add) =>
-      add(this.disk.bytesRead),
+      add(disk.bytesRead),
     );
-    this.histogram("quorumlog_disk_sync_seconds", "Time of one fdatasync", this.disk.syncSeconds);
+    this.histogram("quorumlog_disk_sync_seconds", "Time of one fdatasync", disk.syncSeconds);
   }
 
   private defineProcess(version: string): void {

@@ -1,5 +1,5 @@
 import type { ClientDuplexStream, ConnectionInjector, ServerDuplexStream, StatusObject } from "@grpc/grpc-js";
-import { Client, credentials, Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { ChannelCredentials, Client, Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { LogError } from "../core/base/errors.ts";
 import type {
   Address,
@@ -40,7 +40,26 @@ const methods: { readonly [service in Service]: FramesMethod } = {
 
 type Accept = (connection: Connection, service: Service) => ConnectionEvents;
 
+/** Encryption, and whose certificates are believed. */
+export interface NetworkCredentials {
+  readonly server: ServerCredentials;
+  readonly client: ChannelCredentials;
+}
+
+/** Who asks to open a connection, as far as the network knows. */
+export interface Caller {
+  readonly service: Service;
+  /** Address and port that the connection comes from. */
+  readonly from: string;
+  /** What the caller's certificate says; undefined without one. */
+  readonly identity: string | undefined;
+}
+
 export interface NetworkOptions {
+  /** Without them everything is plain text. */
+  readonly credentials?: NetworkCredentials;
+  /** Asked once for each accepted connection; false refuses it. Everybody is let in without it. */
+  readonly authorise?: (caller: Caller) => boolean;
   readonly turns: Turns;
   /** The plain methods of the service `Log`; without them they answer `UNIMPLEMENTED`. */
   readonly logHandlers?: { readonly [method: string]: (...call: never[]) => void };
@@ -61,17 +80,25 @@ export class GrpcNetwork implements Network {
   listen(address: Address, accept: Accept, done: (error: Error | undefined) => void): Listener {
     const server = new Server(serverOptions);
     const streams = new Set<FrameStream>();
-    const { turns } = this.options;
+    const { turns, authorise, credentials } = this.options;
     const answer = (service: Service) => (call: ServerDuplexStream<Frames, Frames>) =>
-      serve(call, service, { turns, streams, accept });
+      serve(call, service, { turns, streams, accept, authorise });
     server.addService(peerService, { Control: answer("peer-control"), Bulk: answer("peer-bulk") });
-    server.addService(loadLogService(), { ...this.options.logHandlers, Session: answer("client") });
-    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-    raiseServerWindow(server, this.options.warn);
-    const guard = new PortGuard({
-      accepted: (socket) => injector.injectConnection(socket),
-      refused: (reason, from) => this.options.refused?.(reason, from),
+    server.addService(loadLogService(), {
+      ...guarded(this.options.logHandlers ?? {}, authorise),
+      Session: answer("client"),
     });
+    const injector = server.createConnectionInjector(
+      credentials?.server ?? ServerCredentials.createInsecure(),
+    );
+    raiseServerWindow(server, this.options.warn);
+    const guard = new PortGuard(
+      {
+        accepted: (socket) => injector.injectConnection(socket),
+        refused: (reason, from) => this.options.refused?.(reason, from),
+      },
+      credentials !== undefined,
+    );
     guard.listen(splitAddress(address), (error) => {
       turns.enter();
       done(error === undefined ? undefined : listenError(address, error));
@@ -82,7 +109,11 @@ export class GrpcNetwork implements Network {
   connect(address: Address, service: Service, events: ConnectionEvents): Connection {
     const { turns } = this.options;
     const stream = new FrameStream(turns, limits[service]);
-    const client = new Client(address, credentials.createInsecure(), clientOptions);
+    const client = new Client(
+      address,
+      this.options.credentials?.client ?? ChannelCredentials.createInsecure(),
+      clientOptions,
+    );
     const { path, requestSerialize, responseDeserialize } = methods[service];
     const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
     let opened = false;
@@ -131,9 +162,17 @@ interface Serving {
   readonly turns: Turns;
   readonly streams: Set<FrameStream>;
   readonly accept: Accept;
+  readonly authorise: NetworkOptions["authorise"];
 }
 
 function serve(call: ServerDuplexStream<Frames, Frames>, service: Service, serving: Serving): void {
+  if (serving.authorise?.(callerOf(call, service)) === false) {
+    call.emit("error", {
+      code: status.PERMISSION_DENIED,
+      details: `the service ${service} is not open to this caller`,
+    });
+    return;
+  }
   const stream = new FrameStream(serving.turns, limits[service]);
   const duplex: Duplex = {
     write: (frames, done) => call.write(frames, done),
@@ -162,6 +201,30 @@ function serve(call: ServerDuplexStream<Frames, Frames>, service: Service, servi
   });
   call.on("cancelled", () => over("reset"));
   call.on("error", () => over("protocol"));
+}
+
+type Handlers = NonNullable<NetworkOptions["logHandlers"]>;
+type AnyCall = ServerDuplexStream<Frames, Frames>;
+
+/** The plain methods, behind the same hook as the streams. */
+function guarded(handlers: Handlers, authorise: NetworkOptions["authorise"]): Handlers {
+  if (authorise === undefined) return handlers;
+  const denied = { code: status.PERMISSION_DENIED, details: "the service is not open to this caller" };
+  const entries = Object.entries(handlers).map(([name, handler]) => {
+    const call = (request: AnyCall, callback?: (error: typeof denied) => void): void => {
+      if (authorise(callerOf(request, "client"))) handler(...([request, callback] as never[]));
+      else if (callback === undefined) request.emit("error", denied);
+      else callback(denied);
+    };
+    return [name, call] as const;
+  });
+  return Object.fromEntries(entries) as Handlers;
+}
+
+function callerOf(call: AnyCall, service: Service): Caller {
+  const { sslPeerCertificate } = call.getAuthContext();
+  const name = sslPeerCertificate?.subject?.CN;
+  return { service, from: call.getPeer(), identity: Array.isArray(name) ? name[0] : name };
 }
 
 /** Why a dialled stream ended. `refused` and `reset` tell of a process that is gone. */

@@ -28,11 +28,14 @@ export interface GuardEvents {
  */
 export class PortGuard {
   private readonly events: GuardEvents;
+  private readonly encrypted: boolean;
   private readonly server: net.Server;
   private readonly waiting = new Set<net.Socket>();
 
-  constructor(events: GuardEvents) {
+  /** @param encrypted what comes first is a TLS handshake, which looks at its bytes itself. */
+  constructor(events: GuardEvents, encrypted = false) {
     this.events = events;
+    this.encrypted = encrypted;
     this.server = net.createServer({ noDelay: true }, (socket) => this.meet(socket));
     this.server.maxConnections = connectionsMax();
     this.server.on("drop", (from) => events.refused("too-many", from?.remoteAddress ?? ""));
@@ -64,6 +67,11 @@ export class PortGuard {
   }
 
   private meet(socket: net.Socket): void {
+    if (this.encrypted) {
+      socket.on("error", () => socket.destroy());
+      this.events.accepted(socket);
+      return;
+    }
     this.waiting.add(socket);
     const from = socket.remoteAddress ?? "";
     const leave = (): void => {

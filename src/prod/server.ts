@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { LogError } from "../core/base/errors.ts";
 import { DiskFault } from "../core/io/disk.ts";
+import type { Role, Trace, TraceEvent } from "../core/io/trace.ts";
 import { Node } from "../core/node/node.ts";
 import { SystemClock } from "./clock.ts";
 import type { ServerConfig } from "./config.ts";
@@ -35,9 +36,11 @@ export class QuorumServer {
   readonly logger: Logger;
   private readonly disk: FileDisk;
   private readonly http: HttpServer;
+  private readonly refusals = new PeerRefusals();
   private stopping = false;
 
-  constructor(config: ServerConfig, logger: Logger) {
+  /** @param listener hears the trace beside log and metrics. */
+  constructor(config: ServerConfig, logger: Logger, listener?: Trace) {
     this.config = config;
     this.logger = logger;
     const turns = new Turns();
@@ -54,7 +57,12 @@ export class QuorumServer {
         warn: (message) => this.logger.warn(message),
       }),
       random: new SeededRandom(),
-      trace: fanOut([this.metrics, new TraceLog(this.logger)]),
+      trace: fanOut([
+        this.metrics,
+        new TraceLog(this.logger),
+        this.refusals,
+        ...(listener === undefined ? [] : [listener]),
+      ]),
     });
     this.http = new HttpServer({
       notReady: () => this.notReady(),
@@ -66,18 +74,18 @@ export class QuorumServer {
   async start(): Promise<void> {
     const { config } = this;
     for (const warning of config.warnings) this.logger.warn(warning);
-    await new Promise<void>((resolve, reject) => {
-      this.disk.makeDirectory("", (error) =>
-        error === undefined ? resolve() : reject(startFault(config, error)),
-      );
-    });
-    await this.http.listen({ host: config.httpHost, port: config.httpPort });
-    await new Promise<void>((resolve, reject) => {
-      this.node.start((error) => (error === undefined ? resolve() : reject(startFault(config, error))));
-    }).catch((error: Error) => {
+    const settled = (call: (done: (error: Error | undefined) => void) => void): Promise<void> =>
+      new Promise((resolve, reject) => {
+        call((error) => (error === undefined ? resolve() : reject(startFault(config, error))));
+      });
+    try {
+      await settled((done) => this.disk.makeDirectory("", done));
+      await this.http.listen({ host: config.httpHost, port: config.httpPort });
+      await settled((done) => this.node.start(done));
+    } catch (error) {
       this.close();
       throw error;
-    });
+    }
     const http = `http://${config.httpHost}:${config.httpPort}`;
     this.logger.info({ listen: config.node.listen, http, data: config.dataDirectory, version }, "started");
   }
@@ -104,7 +112,26 @@ export class QuorumServer {
       if (standing !== "member") reasons.push(`group ${group.group} is ${standing}: ${reason}${waits}`);
       else if (leader === "") reasons.push(`group ${group.group} has no leader${waits}`);
     }
+    // A node that takes part all the same is ready, whatever a third one thinks of it.
+    if (reasons.length > 0) reasons.push(...this.refusals.reasons());
     return reasons;
+  }
+}
+
+/** The peers that turn this node away, or that it turns away, and why: a directory of another cluster, say. */
+class PeerRefusals implements Trace {
+  readonly detailed = false;
+  private readonly byPeer = new Map<string, string>();
+
+  emit(event: TraceEvent): void {
+    if (event.kind !== "peer") return;
+    const peer = `${event.group} ${event.peer}`;
+    if (event.change === "refused") this.byPeer.set(peer, `peer ${event.peer} refused: ${event.reason}`);
+    else this.byPeer.delete(peer);
+  }
+
+  reasons(): Iterable<string> {
+    return this.byPeer.values();
   }
 }
 
@@ -132,22 +159,33 @@ export function exitCodeOf(error: LogError): number {
   }
 }
 
+/** What a server tells its parent: that it listens, that it could not start, which role it took. */
+export type ServerNews =
+  | { readonly type: "started" }
+  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "role"; readonly role: Role };
+
 /**
  * Runs one node until SIGTERM, SIGINT or the end of the process that started it; the second signal ends it at once.
- * @param started told once the node listens.
+ * @param tell what the process that started this one wants to know.
  * @returns the exit code.
  * @throws LogError when the node cannot start.
  */
-export async function runServer(config: ServerConfig, started: () => void): Promise<number> {
+export async function runServer(config: ServerConfig, tell: (news: ServerNews) => void): Promise<number> {
   const logger = makeLogger(config.logLevel, 2);
   process.on("uncaughtException", (error) => {
     logger.fatal({ err: error }, `stopped by a fault of its own: ${error.message}`);
     process.exit(exitCodes.internal);
   });
   const asked = askedToStop();
-  const server = new QuorumServer(config, logger);
+  const server = new QuorumServer(config, logger, {
+    detailed: false,
+    emit: (event) => {
+      if (event.kind === "role") tell({ type: "role", role: event.role });
+    },
+  });
   await server.start();
-  started();
+  tell({ type: "started" });
   const reason = await asked;
   logger.info(`${reason}: handing leadership over and stopping`);
   const late = setTimeout(() => {
@@ -159,15 +197,19 @@ export async function runServer(config: ServerConfig, started: () => void): Prom
   return exitCodes.ok;
 }
 
+/** Signals closer together than this are one: a terminal sends Ctrl-C to npm and to its child, and npm passes it on. */
+export const sameSignalMs = 500;
+
 /** The first reason to stop; a second signal ends the process. */
 function askedToStop(): Promise<string> {
   const numbers = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const;
   return new Promise((resolve) => {
-    let seen = false;
+    let firstAt = Number.POSITIVE_INFINITY;
     for (const name of ["SIGINT", "SIGTERM"] as const) {
       process.on(name, () => {
-        if (seen) process.exit(numbers[name]);
-        seen = true;
+        const now = performance.now();
+        if (now > firstAt + sameSignalMs) process.exit(numbers[name]);
+        firstAt = Math.min(firstAt, now);
         resolve(name);
       });
     }

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { Cluster, sleep } from "./support/cluster.ts";
 import { Load } from "./support/load.ts";
+import { quorumlog } from "./support/run.ts";
 
 const kills = 5;
 const recoveryMsMax = 3_000;
@@ -45,6 +46,17 @@ describe("e2e: three processes under load", function () {
     expect(load.history.acked).to.be.above(100);
     expect(Math.max(...times)).to.be.below(recoveryMsMax);
     expect(times).to.have.length(kills);
+  });
+
+  it("a command started at the kill of the leader appends within three seconds, its own start included", async () => {
+    const client = cluster.client();
+    const leader = await cluster.leader(client);
+    await cluster.kill(leader, "SIGKILL");
+    const result = await quorumlog(["log", "append", "--data", "from a shell", "--peers", cluster.peers]);
+    await cluster.start(leader);
+    expect(result.code, result.stderr).to.equal(0);
+    console.log(`      from kill to the end of the command: ${Math.round(result.ms)} ms`);
+    expect(result.ms).to.be.below(recoveryMsMax);
   });
 
   it("after SIGKILL of all three, everything is there again, and the log goes on", async () => {

@@ -5,6 +5,7 @@ import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { expect } from "chai";
+import { projectRoot } from "../support/sources.ts";
 import { eventually, freePorts, program } from "./support/cluster.ts";
 import { quorumlog } from "./support/run.ts";
 
@@ -54,9 +55,17 @@ describe("e2e: quorumlog start", function () {
   const start = async (base: number): Promise<void> => {
     said = "";
     complained = "";
-    const started = spawn(process.execPath, [program, "start", "--base-port", String(base)], {
-      cwd: directory,
-    });
+    // As people do, in a process group that a terminal would send its Ctrl-C to.
+    const args = [
+      "start",
+      "--silent",
+      "--",
+      "--base-port",
+      String(base),
+      "--data",
+      path.join(directory, "data"),
+    ];
+    const started = spawn("npm", args, { cwd: projectRoot, detached: true });
     child = started;
     started.stdout.on("data", (bytes: Buffer) => {
       said += bytes.toString();
@@ -86,7 +95,7 @@ describe("e2e: quorumlog start", function () {
     await start(base);
     expect(pids).to.have.length(3);
     expect(new Set(pids).size).to.equal(3);
-    expect(said).to.match(/n0 +\w+ +\d+ +127\.0\.0\.1:\d+ +http:\/\/127\.0\.0\.1:\d+ +data\/n0/);
+    expect(said).to.match(/n0 +\w+ +\d+ +127\.0\.0\.1:\d+ +http:\/\/127\.0\.0\.1:\d+ +\/.*data\/n0/);
     expect(said.match(/ leader /g)).to.have.length(1);
     expect(await (await fetch(`http://127.0.0.1:${base + 1_000}/ping`)).text()).to.equal("pong");
 
@@ -114,11 +123,10 @@ describe("e2e: quorumlog start", function () {
       const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
       return answer?.status === 200 ? true : undefined;
     });
+    process.kill(-(child?.pid ?? 0), "SIGINT");
+    expect(await ended()).to.equal(0);
     revived.kill("SIGTERM");
     expect(await new Promise((resolve) => revived.once("exit", (code) => resolve(code)))).to.equal(0);
-
-    child?.kill("SIGINT");
-    expect(await ended()).to.equal(0);
     expect(pids.filter(isAlive)).to.deep.equal([]);
     for (const at of [0, 1, 2])
       expect((await isFree(base + at)) && (await isFree(base + 1_000 + at)), `port ${at}`).to.equal(true);

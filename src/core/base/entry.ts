@@ -32,7 +32,12 @@ export const entryBodyBytesMax: number = 4 * 1_024 * 1_024;
 export const recordBytesMax: number = recordHeaderBytes + entryBodyBytesMax + sessionTrailerBytes;
 
 const kinds: readonly (EntryKind | undefined)[] = [undefined, "data", "no-op", "configuration", "session"];
-const magics: { readonly [kind in EntryKind]: number } = { data: 1, "no-op": 2, configuration: 3, session: 4 };
+const magics: { readonly [kind in EntryKind]: number } = {
+  data: 1,
+  "no-op": 2,
+  configuration: 3,
+  session: 4,
+};
 
 /** A record within a block of bytes that it may share with its neighbours. Read the body through `bodyOf`. */
 export interface Entry {
@@ -157,7 +162,8 @@ export function decodeEntry(block: Uint8Array, at: number, limit: number, end: L
   const index = getU64(block, at + 8);
   const term = getU64(block, at + 16);
   const pos = getU64(block, at + 24);
-  if (index !== end.index + 1 || !(term >= end.term) || pos !== end.pos || getU32(block, at + 32) !== 0) return "order";
+  if (index !== end.index + 1 || !(term >= end.term) || pos !== end.pos || getU32(block, at + 32) !== 0)
+    return "order";
   const chainCrc = getU32(block, at + 36);
   if (chainCrcOf(block, at, end.chainCrc) !== chainCrc) return "chain";
   if (crc32c(block, at + recordHeaderBytes, at + size) !== getU32(block, at + 40)) return "body";

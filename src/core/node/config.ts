@@ -3,6 +3,8 @@ import { recordBytesMax } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { Micros } from "../base/units.ts";
 import { kibibyte, mebibyte, millisecond, second } from "../base/units.ts";
+import type { CommitLogLimits } from "../commitlog/limits.ts";
+import { defaultCommitLogLimits } from "../commitlog/limits.ts";
 import type { Address } from "../io/network.ts";
 import { frameBytesMax } from "../io/network.ts";
 
@@ -36,6 +38,10 @@ export interface NodeLimits {
   readonly helloInterval: Micros;
   /** How often a damaged node asks the next peer for a record. */
   readonly repairInterval: Micros;
+  /** A log without appends marks how far it is synced after this long. */
+  readonly idleMarkDelay: Micros;
+  /** How often a full disk is asked again whether it has room. */
+  readonly roomInterval: Micros;
   /** A tail without news is answered, empty, after at most this long. */
   readonly tailWaitMax: Micros;
   readonly inFlightMessagesMax: number;
@@ -87,6 +93,8 @@ export const defaultLimits: NodeLimits = {
   reconnectDelayMax: second,
   helloInterval: 100 * millisecond,
   repairInterval: 200 * millisecond,
+  idleMarkDelay: 50 * millisecond,
+  roomInterval: second,
   tailWaitMax: 10 * second,
   inFlightMessagesMax: 64,
   inFlightBytesMax: 8 * mebibyte,
@@ -176,4 +184,11 @@ function bad(message: string): LogError {
 /** Voters sorted by code unit: the one order in which nodes are ever walked. */
 export function sortedVoters(peers: readonly PeerAddress[]): NodeId[] {
   return peers.map((peer) => peer.node).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+}
+
+/** The commit log's limits of a node: what one client call may carry, and how many sessions there are. */
+export function commitLogLimits(limits: NodeLimits): CommitLogLimits {
+  const { sessionsMax, sessionInFlightMax } = limits;
+  const appendEntriesMax = Math.min(defaultCommitLogLimits.appendEntriesMax, sessionInFlightMax);
+  return { ...defaultCommitLogLimits, appendEntriesMax, sessionsMax, inFlightMax: sessionInFlightMax };
 }

@@ -60,6 +60,8 @@ export class EffectRunner {
   /** Messages that wait for the hard state they were emitted behind, in order. */
   private readonly held: { readonly to: NodeId; readonly message: Message; readonly behind: number }[] = [];
   private readonly writer = new ByteWriter();
+  private lastSynced = 0;
+  private marking = false;
   private timer: Timer | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
   private transfers = 0;
@@ -107,7 +109,7 @@ export class EffectRunner {
       case "save":
         return this.save(effect.hardState);
       case "truncate":
-        return store.truncate(effect.from);
+        return store.truncate(effect.from, effect.before);
       case "load":
         return this.load(effect.peer, effect.first, effect.bytes);
       case "propose-failed":
@@ -193,7 +195,33 @@ export class EffectRunner {
     const { node, group, ports } = this.options;
     if (this.stopped) return;
     if (ports.trace.detailed) ports.trace.emit({ kind: "sync", node, group, index });
+    this.lastSynced = ports.clock.monotonic();
+    this.armMark();
     this.step({ type: "synced", now: ports.clock.monotonic(), index });
+  }
+
+  /**
+   * An idle log soon marks how far it is synced, so that a damaged last batch is told from a torn one; a busy one is
+   * left alone, for its next batch carries the mark.
+   */
+  private armMark(): void {
+    if (this.marking || this.stopped) return;
+    this.marking = true;
+    const { clock } = this.options.ports;
+    clock.at(this.lastSynced + this.options.limits.idleMarkDelay, () => {
+      this.marking = false;
+      if (this.stopped) return;
+      if (clock.monotonic() - this.lastSynced < this.options.limits.idleMarkDelay) return this.armMark();
+      this.options.store.markIdle();
+      if (this.options.store.space().clientBytes !== Number.MAX_SAFE_INTEGER) this.awaitRoom();
+    });
+  }
+
+  /** A full disk is asked again from time to time whether there is room now. */
+  private awaitRoom(): void {
+    const { clock } = this.options.ports;
+    this.lastSynced = clock.monotonic() + this.options.limits.roomInterval;
+    this.armMark();
   }
 
   /** Whether the disk has room for a leader's entries; without it they are not taken, as if the message was lost. */

@@ -1,17 +1,15 @@
 import { assert } from "../base/assert.ts";
 import type { GroupId, NodeId } from "../base/brand.ts";
 import type { ByteReader } from "../base/bytes.ts";
-import { ByteWriter } from "../base/bytes.ts";
 import { LogError } from "../base/errors.ts";
 import type { Done } from "../base/task.ts";
 import type { AppendBatch } from "../commitlog/admission.ts";
 import { CommitLog } from "../commitlog/commit-log.ts";
 import type { CommitLogLimits } from "../commitlog/limits.ts";
-import { defaultCommitLogLimits } from "../commitlog/limits.ts";
 import { decodeMessage } from "../raft/codec.ts";
 import { Applier } from "./applier.ts";
 import type { GroupConfig, NodeConfig } from "./config.ts";
-import { sortedVoters } from "./config.ts";
+import { commitLogLimits, sortedVoters } from "./config.ts";
 import { EffectRunner } from "./effects.ts";
 import { Health } from "./health.ts";
 import { heirOf, Leadership } from "./leadership.ts";
@@ -25,7 +23,7 @@ import type { NodePorts } from "./ports.ts";
 import type { Appended } from "./proposals.ts";
 import type { ReadEntry, TailAnswer, TailRequest } from "./reads.ts";
 import { Reads } from "./reads.ts";
-import { decodeRecords, encodeRecords } from "./repair.ts";
+import { answerFetch, decodeRecords } from "./repair.ts";
 import type { GroupStatus } from "./status.ts";
 import { groupStatus } from "./status.ts";
 
@@ -48,7 +46,9 @@ export class Group implements LinkGroup {
   private readonly links: () => PeerLinks;
   private running: Running | undefined;
   private stopping = false;
-  private readonly writer = new ByteWriter();
+  private reopening = false;
+  /** Told once the log is closed, by a stop that came while it was being opened anew. */
+  private stopped: (() => void) | undefined;
   private readonly commitLog: CommitLog;
   private readonly applier: Applier;
   private readonly leadership: Leadership;
@@ -63,13 +63,7 @@ export class Group implements LinkGroup {
     this.others = sortedVoters(groupConfig.peers).filter((voter) => voter !== config.self);
     this.ports = ports;
     this.links = links;
-    const { sessionsMax, sessionInFlightMax } = config.limits;
-    this.commitLogLimits = {
-      ...defaultCommitLogLimits,
-      appendEntriesMax: Math.min(defaultCommitLogLimits.appendEntriesMax, sessionInFlightMax),
-      sessionsMax,
-      inFlightMax: sessionInFlightMax,
-    };
+    this.commitLogLimits = commitLogLimits(config.limits);
     this.commitLog = new CommitLog(this.commitLogLimits, {
       session: (session, change) => ports.trace.emit({ kind: "session", ...this.at, session, change }),
     });
@@ -132,6 +126,21 @@ export class Group implements LinkGroup {
     membership.advance();
   }
 
+  /** Closes the log and recovers it again, as a restart of the process would, while clients stay connected. */
+  private reopen(): void {
+    const { runner, opened } = this.live;
+    this.reopening = true;
+    runner.stop();
+    this.reads.stop();
+    const started = (error: Error | undefined): void => {
+      this.reopening = false;
+      if (this.stopped !== undefined) this.live.opened.store.close(this.stopped);
+      else if (error !== undefined) this.health.diskFailed(error, "open");
+      else this.applier.retry();
+    };
+    opened.store.close(() => this.start(started));
+  }
+
   private participate(fully: boolean): void {
     const participation = fully && !this.stopping ? "full" : "none";
     this.running?.runner.step({ type: "participation", now: this.now, participation });
@@ -148,7 +157,8 @@ export class Group implements LinkGroup {
       this.leadership.stop();
       this.reads.stop();
       runner.stop();
-      opened.store.close(() => done());
+      if (this.reopening) this.stopped = done;
+      else opened.store.close(done);
     };
     const heir = heirOf(runner.raft.view, this.others);
     if (heir === undefined) close();
@@ -268,6 +278,7 @@ export class Group implements LinkGroup {
       active: () => this.live.membership.stage === "active",
       participate: (fully) => this.participate(fully),
       retryReads: () => this.applier.retry(),
+      reopen: () => this.reopen(),
     });
   }
 
@@ -355,7 +366,13 @@ export class Group implements LinkGroup {
 
   frame(from: NodeId, type: "raft" | "fetch" | "records", reader: ByteReader): void {
     if (this.stopping || this.health.standing === "failed") return;
-    if (type === "fetch") return this.sendRecords(from, decodeFetch(reader));
+    if (type === "fetch") {
+      const { store } = this.live.opened;
+      const bytesMax = this.config.limits.messageBytesMax;
+      return answerFetch({ group: this.group, store, bytesMax }, decodeFetch(reader), (records) => {
+        this.links().send(from, this.group, "bulk", records);
+      });
+    }
     if (type === "records") {
       const { before, entries } = decodeRecords(reader);
       return this.health.repair.received(before, entries);
@@ -365,20 +382,6 @@ export class Group implements LinkGroup {
     const { runner } = this.live;
     if (message.type === "append-entries" && !runner.hasRoom(message.entries)) return;
     runner.step({ type: "receive", now: this.now, from, message });
-  }
-
-  /** A peer's records are damaged: any node that can read its own copy may help. */
-  private sendRecords(to: NodeId, range: { readonly first: number; readonly last: number }): void {
-    this.live.opened.store.read(range.first, this.config.limits.messageBytesMax, (error, value) => {
-      if (error !== undefined || value.entries.length === 0) return;
-      const entries = value.entries.filter((entry) => entry.index <= range.last);
-      this.links().send(
-        to,
-        this.group,
-        "bulk",
-        encodeRecords(this.writer, this.group, value.before, entries),
-      );
-    });
   }
 
   peerUp(peer: NodeId): void {

@@ -23,6 +23,8 @@ export interface HealthOptions {
   participate(fully: boolean): void;
   /** What could not be read before may be readable now. */
   retryReads(): void;
+  /** Opens the log anew: the terms within a mended hole were only guessed when it was opened. */
+  reopen(): void;
 }
 
 /**
@@ -35,6 +37,7 @@ export class Health {
   private current: Standing = "wiped";
   private why = "starting";
   private armed = false;
+  private guessed = false;
   private stopped = false;
 
   constructor(options: HealthOptions) {
@@ -65,6 +68,7 @@ export class Health {
 
   /** The standing with which a directory begins. */
   begin(damage: readonly DamagedRange[]): void {
+    this.guessed = false;
     this.current = damage.length > 0 ? "damaged" : this.options.active() ? "member" : "wiped";
     this.why = this.options.active() ? "start" : "the group is not known to be active yet";
   }
@@ -127,8 +131,10 @@ export class Health {
   private mended(range: DamagedRange): void {
     const { trace } = this.options.ports;
     trace.emit({ kind: "damage", ...this.at, from: range.first, to: range.last, change: "mended" });
-    if (this.options.damage().length === 0) this.healed("every damaged record was mended");
-    else this.repair.ask();
+    if (range.last > range.first) this.guessed = true;
+    if (this.options.damage().length > 0) return this.repair.ask();
+    if (this.guessed) this.options.reopen();
+    else this.healed("every damaged record was mended");
   }
 
   private healed(reason: string): void {

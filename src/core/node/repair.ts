@@ -1,9 +1,11 @@
 import { assert } from "../base/assert.ts";
 import type { GroupId, NodeId } from "../base/brand.ts";
-import type { ByteReader, ByteWriter } from "../base/bytes.ts";
+import type { ByteReader } from "../base/bytes.ts";
+import { ByteWriter } from "../base/bytes.ts";
 import type { Entry, LogEnd } from "../base/entry.ts";
 import { decodeEntry, endOf } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
+import type { LogStore } from "../storage/log-store.ts";
 import { beginFrame, encodeFetch, putLogEnd, readLogEnd } from "./peer-frame.ts";
 
 /** Indexes whose records cannot be read. */
@@ -87,6 +89,26 @@ export class Repair {
       if (mended) this.events.mended(range);
     });
   }
+}
+
+/** What a node needs to help a peer with copies of its records. */
+export interface RecordSource {
+  readonly group: GroupId;
+  readonly store: Pick<LogStore, "read">;
+  readonly bytesMax: number;
+}
+
+/** A peer's records are damaged: any node that can read its own copies may help. */
+export function answerFetch(
+  source: RecordSource,
+  range: DamagedRange,
+  send: (frame: Uint8Array) => void,
+): void {
+  source.store.read(range.first, source.bytesMax, (error, value) => {
+    if (error !== undefined || value.entries.length === 0) return;
+    const entries = value.entries.filter((entry) => entry.index <= range.last);
+    send(encodeRecords(new ByteWriter(), source.group, value.before, entries));
+  });
 }
 
 /** Encodes records for a peer that lost them: the log's end before them, then the records. */

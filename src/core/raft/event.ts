@@ -78,7 +78,7 @@ export type Effect =
   /** Write the entries at the end of the log and sync; answered by `synced`. A message emitted after this one may leave at once. */
   | { readonly type: "append"; readonly entries: readonly Entry[] }
   /** Cut `from` and everything after it. Sync completions of cut entries are never reported. */
-  | { readonly type: "truncate"; readonly from: number }
+  | { readonly type: "truncate"; readonly from: number; readonly before: LogEnd }
   | { readonly type: "send"; readonly to: NodeId; readonly message: Message }
   /** Read entries of the log from the disk for a peer that is far behind: from `first`, at most `bytes` (but at least one entry). */
   | { readonly type: "load"; readonly peer: NodeId; readonly first: number; readonly bytes: number }

@@ -87,7 +87,7 @@ function cut(s: RaftState, end: LogEnd): void {
   assertDoesNotLead(s);
   s.log.truncate(end, s.commitIndex);
   saveHardState(s);
-  s.out.push({ type: "truncate", from: end.index + 1 });
+  s.out.push({ type: "truncate", from: end.index + 1, before: end });
   s.trace.emit({ kind: "truncate", node: s.self, group: s.group, from: end.index + 1 });
 }
 

@@ -1,5 +1,6 @@
 import type { GroupId, NodeId } from "../../core/base/brand.ts";
 import type {
+  CommitEvent,
   HardStateEvent,
   RecoveredEvent,
   TraceEvent,
@@ -21,12 +22,13 @@ interface Told {
 
 /**
  * A node votes at most once a term, whatever crashes lie between; its vote is synced before it is given; and it comes back
- * with a term and a vote that are not behind anything it asserted: a vote, leadership, a synced hard state.
+ * with a term and a vote that are not behind anything it asserted: a vote, leadership, a synced hard state. A leader's commit
+ * rests on nodes that have saved its term.
  * Source: Raft §5.2 and figure 2, "persistent state ... updated on stable storage before responding to RPCs".
  */
 export class VoteDurability implements Checker {
   readonly name = "vote-durability";
-  readonly kinds: readonly TraceKind[] = ["vote", "hard-state", "role", "recovered"];
+  readonly kinds: readonly TraceKind[] = ["vote", "hard-state", "role", "commit", "recovered"];
   private readonly report: Report;
   private readonly model: ClusterModel;
   private readonly told = new Map<Member, Told>();
@@ -50,6 +52,9 @@ export class VoteDurability implements Checker {
         break;
       case "role":
         if (event.role === "leader") this.assertTerm(this.of(event.node, event.group), event.term);
+        break;
+      case "commit":
+        if (event.leader) this.onCommit(event);
         break;
       case "recovered":
         this.onRecovered(event);
@@ -102,6 +107,21 @@ export class VoteDurability implements Checker {
     told.voteTerm = term;
     told.candidate = candidate;
     this.assertTerm(told, term);
+  }
+
+  /** Whoever's acknowledgement counts has saved the term in which it gave it. */
+  private onCommit({ node, group: id, term, index }: CommitEvent): void {
+    const group = this.model.group(id);
+    let savers = 0;
+    for (const member of group.members) {
+      if (member.syncedIndex < index || member.termAt(index) !== term) continue;
+      if ((this.told.get(member)?.durableTerm ?? -1) >= term) savers += 1;
+    }
+    if (savers >= group.majority) return;
+    this.fail(
+      `${node} committed index ${index} of ${id} by acknowledgements in term ${term}, which ${savers} of those who gave them have saved`,
+      `A majority is ${group.majority}; a node that acknowledges in a term that its disk does not know may act in an older one after a crash.`,
+    );
   }
 
   private onRecovered(event: RecoveredEvent): void {

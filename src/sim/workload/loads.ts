@@ -17,5 +17,5 @@ export const ordinaryLoad: WorkloadOptions = {
 export const restlessLoad: WorkloadOptions = {
   ...ordinaryLoad,
   sessionSpan: 12 * second,
-  transferEvery: 8 * second,
+  transferEvery: 4 * second,
 };

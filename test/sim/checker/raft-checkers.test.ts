@@ -255,6 +255,13 @@ describe("checkers on the trace", () => {
       expect(new Trace().hardState(1, 3, "").hardState(1, 2, "").verdict).to.equal("vote-durability");
     });
 
+    it("fails on a commit that rests on acknowledgements in a term that was not saved", () => {
+      const trace = new Trace().elect(0, 1, [0, 1]).replicate([0, 2], 1, first);
+      expect(trace.commit(0, 1, 0, true).verdict).to.equal("vote-durability");
+      const saved = new Trace().elect(0, 1, [0, 1]).replicate([0, 2], 1, first).hardState(2, 1, "");
+      expect(saved.commit(0, 1, 0, true).verdict).to.equal("none");
+    });
+
     it("passes a repeated answer and a term that was not told yet", () => {
       const trace = new Trace().lawfulVote(1, 3, 0).vote(1, 3, 0).role(1, 4, "follower");
       expect(trace.recovered(1, emptyLogEnd, { term: 3, votedFor: 0 }).verdict).to.equal("none");

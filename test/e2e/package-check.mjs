@@ -1,0 +1,94 @@
+// Packs the project, installs the package in an empty folder as users do, and runs the simulator, the command line and
+// the client from there. Run by .ci/run: `node test/e2e/package-check.mjs`.
+import { spawn, spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlog-package-"));
+// Away from the ports of `npm start`, and of another check on this machine.
+const basePort = 42_000 + (process.pid % 3_000) * 3;
+const peers = [0, 1, 2].map((at) => `n${at}-127.0.0.1:${basePort + at}`).join(";");
+const startMsMax = 20_000;
+
+function run(what, file, args, options = {}) {
+  const result = spawnSync(file, args, { encoding: "utf8", cwd: folder, ...options });
+  if (result.status !== 0)
+    throw new Error(`${what} ended with ${result.status}\n${result.stdout}\n${result.stderr}`);
+  console.log(`ok: ${what}`);
+  return result.stdout;
+}
+
+async function withCluster(work) {
+  const child = spawn("npx", ["quorumlog", "start", "--base-port", String(basePort)], {
+    cwd: folder,
+    detached: true,
+  });
+  let said = "";
+  child.stdout.on("data", (bytes) => {
+    said += bytes;
+  });
+  child.stderr.on("data", (bytes) => {
+    said += bytes;
+  });
+  try {
+    const until = performance.now() + startMsMax;
+    while (!said.includes("What to type next")) {
+      if (performance.now() > until || child.exitCode !== null) throw new Error(`no three nodes:\n${said}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    console.log("ok: npx quorumlog start");
+    work();
+  } finally {
+    process.kill(-child.pid, "SIGTERM");
+    await new Promise((resolve) => (child.exitCode !== null ? resolve() : child.once("exit", resolve)));
+  }
+}
+
+const client = `
+import { LogClient } from "quorumlog";
+const client = new LogClient({ peers: ${JSON.stringify(peers)} });
+const { index } = await client.append("from a package");
+for await (const entry of client.tail({ from: index })) {
+  console.log(new TextDecoder().decode(entry.data));
+  break;
+}
+await client.close();
+`;
+
+try {
+  const packed = run("npm pack", "npm", ["pack", "--json", "--pack-destination", folder, root], {
+    cwd: root,
+  });
+  const [{ filename }] = JSON.parse(packed.slice(packed.indexOf("[")));
+  fs.writeFileSync(
+    path.join(folder, "package.json"),
+    JSON.stringify({ name: "user", private: true, type: "module" }),
+  );
+  run("npm install --omit=dev", "npm", ["install", "--omit=dev", "--no-audit", "--no-fund", `./${filename}`]);
+  run("npx quorumlog sim", "npx", ["quorumlog", "sim", "--seed", "42", "--scenario", "failover"]);
+  fs.writeFileSync(path.join(folder, "client.js"), client);
+  fs.writeFileSync(
+    path.join(folder, "sim.js"),
+    'import * as sim from "quorumlog/sim";\nif (Object.keys(sim).length === 0) process.exit(1);\n',
+  );
+  run('import "quorumlog/sim"', process.execPath, ["sim.js"]);
+  await withCluster(() => {
+    run("npx quorumlog log append", "npx", [
+      "quorumlog",
+      "log",
+      "append",
+      "--data",
+      "hello",
+      "--peers",
+      peers,
+    ]);
+    run("npx quorumlog log status", "npx", ["quorumlog", "log", "status", "--peers", peers]);
+    const said = run('import { LogClient } from "quorumlog"', process.execPath, ["client.js"]);
+    if (said !== "from a package\n") throw new Error(`the client read ${JSON.stringify(said)}`);
+  });
+} finally {
+  fs.rmSync(folder, { recursive: true, force: true });
+}
