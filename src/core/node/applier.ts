@@ -42,8 +42,7 @@ export class Applier {
 
   /** Everything up to `index` is committed: apply what is at hand, load what is not. */
   commit(index: number): void {
-    // A log that was opened anew, after it was mended, learns again what was committed before.
-    if (index <= this.commitIndex) return;
+    assert(index >= this.commitIndex, "the commit index never goes back");
     this.commitIndex = index;
     this.advance();
   }

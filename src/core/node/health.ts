@@ -99,8 +99,12 @@ export class Health {
   /** An entry that must be there could not be read. */
   readFailed(index: number, error: Error): void {
     if (this.stopped) return;
-    if (error instanceof LogError && error.code === "damaged")
-      return this.damageFound({ first: index, last: index });
+    if (error instanceof LogError && error.code === "damaged") {
+      // Repair goes on until nothing is damaged: what it works on needs no second telling.
+      if (this.current === "damaged") this.arm();
+      else this.damageFound({ first: index, last: index });
+      return;
+    }
     const { clock } = this.options.ports;
     clock.at(clock.monotonic() + this.options.repairInterval, () => this.options.retryReads());
   }

@@ -20,8 +20,7 @@ export interface LeadershipOptions {
   readonly commitLog: CommitLog;
   readonly commitLimits: CommitLogLimits;
   readonly proposalLimits: ProposalLimits;
-  /** Undefined until the log is open, and again once it closes. */
-  view(): RaftView | undefined;
+  readonly view: RaftView;
   /** Bytes that clients may still append on this disk. */
   clientBytes(): number;
   propose(request: number, contents: readonly EntryContent[]): void;
@@ -67,7 +66,7 @@ export class Leadership implements Proposer {
   }
 
   roleChanged(): void {
-    if (this.options.view()?.role === "leader") return this.becomeReady();
+    if (this.options.view.role === "leader") return this.becomeReady();
     this.gate = undefined;
     this.proposals.abandon("not-leader");
   }
@@ -87,8 +86,8 @@ export class Leadership implements Proposer {
 
   /** A leader admits appends once its own no-op is applied: the sessions are then those of the whole log. */
   private becomeReady(): void {
-    const view = this.options.view();
-    if (this.gate !== undefined || view?.role !== "leader") return;
+    const { view } = this.options;
+    if (this.gate !== undefined || view.role !== "leader") return;
     if (view.termStart < 0 || this.appliedIndex < view.termStart) return;
     assert(view.lastIndex === this.appliedIndex, "a leader appends nothing before its no-op is applied");
     const { commitLog, commitLimits } = this.options;
@@ -107,9 +106,8 @@ export class Leadership implements Proposer {
   }
 
   refusal(bytes: number): LogError | undefined {
-    const { node, group } = this.options;
-    const view = this.options.view();
-    if (this.stopped || view === undefined) return new LogError("stopping", `node ${node} is not serving`);
+    const { node, group, view } = this.options;
+    if (this.stopped) return new LogError("stopping", `node ${node} is not serving`);
     if (view.role !== "leader")
       return new LogError("not-leader", `node ${node} does not lead group ${group}`);
     if (view.transferee !== "") {
