@@ -81,7 +81,7 @@ export class TestLog {
   read(first: number, bytesMax: number): ReadResult {
     let result: ReadResult | undefined;
     let fault: Error | undefined;
-    this.store.read(first, bytesMax, (error, value) => {
+    this.store.read(first, { last: Number.MAX_SAFE_INTEGER, bytesMax }, (error, value) => {
       fault = error;
       result = value;
     });

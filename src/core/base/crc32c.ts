@@ -49,7 +49,20 @@ const [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, t10, t11, t12, t13, t14, t15] = t
  * @returns an unsigned 32-bit number.
  */
 export function crc32c(bytes: Uint8Array, start = 0, end: number = bytes.length, seed = 0): number {
-  let c = ~seed;
+  return crcOf(crcUpdate(~seed, bytes, start, end));
+}
+
+/** The register before any byte. It is a signed 32-bit number, which the engine keeps out of the heap. */
+export const crcStart = -1;
+
+/** The checksum that a register stands for: an unsigned 32-bit number. */
+export function crcOf(register: number): number {
+  return ~register >>> 0;
+}
+
+/** @returns the register behind the bytes of [start, end). */
+export function crcUpdate(register: number, bytes: Uint8Array, start: number, end: number): number {
+  let c = register;
   let i = start;
   const bulk = end - 15;
   for (; i < bulk; i += 16) {
@@ -71,6 +84,24 @@ export function crc32c(bytes: Uint8Array, start = 0, end: number = bytes.length,
       (t1[bytes[i + 14] as number] as number) ^
       (t0[bytes[i + 15] as number] as number);
   }
+  const quads = end - 3;
+  for (; i < quads; i += 4) {
+    c =
+      (t3[(bytes[i] as number) ^ (c & 255)] as number) ^
+      (t2[(bytes[i + 1] as number) ^ ((c >>> 8) & 255)] as number) ^
+      (t1[(bytes[i + 2] as number) ^ ((c >>> 16) & 255)] as number) ^
+      (t0[(bytes[i + 3] as number) ^ (c >>> 24)] as number);
+  }
   for (; i < end; i++) c = (t0[((bytes[i] as number) ^ c) & 255] as number) ^ (c >>> 8);
-  return ~c >>> 0;
+  return c;
+}
+
+/** @returns the register behind the four bytes of an unsigned number, most significant first. */
+export function crcUpdateU32(register: number, value: number): number {
+  return (
+    (t3[(value >>> 24) ^ (register & 255)] as number) ^
+    (t2[((value >>> 16) & 255) ^ ((register >>> 8) & 255)] as number) ^
+    (t1[((value >>> 8) & 255) ^ ((register >>> 16) & 255)] as number) ^
+    (t0[(value & 255) ^ (register >>> 24)] as number)
+  );
 }

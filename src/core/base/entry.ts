@@ -1,6 +1,6 @@
 import { assert } from "./assert.ts";
 import { getU32, getU64, putU32, putU64 } from "./bytes.ts";
-import { crc32c } from "./crc32c.ts";
+import { crcOf, crcStart, crcUpdate, crcUpdateU32 } from "./crc32c.ts";
 
 /**
  * An entry of the log and its record: DLedger's 48-byte header (big-endian), the body, and for entries of a session a
@@ -124,7 +124,7 @@ export function encodeEntries(end: LogEnd, term: number, contents: readonly Entr
       putU64(block, at + size - 16, content.session);
       putU64(block, at + size - 8, content.sequence);
     }
-    putU32(block, at + 40, crc32c(block, at + recordHeaderBytes, at + size));
+    putU32(block, at + 40, bodyCrcOf(block, at, size));
     putU32(block, at + 44, content.body.length);
     chainCrc = chainCrcOf(block, at, chainCrc);
     putU32(block, at + 36, chainCrc);
@@ -135,13 +135,15 @@ export function encodeEntries(end: LogEnd, term: number, contents: readonly Entr
   return entries;
 }
 
-function chainCrcOf(block: Uint8Array, at: number, previous: number): number {
-  // The previous chainCrc seeds the CRC through its four bytes, so a zero before an empty log counts too.
-  putU32(seedBytes, 0, previous);
-  const seeded = crc32c(seedBytes, 0, 4);
-  return crc32c(block, at + 40, at + 48, crc32c(block, at, at + 36, seeded));
+function bodyCrcOf(block: Uint8Array, at: number, size: number): number {
+  return crcOf(crcUpdate(crcStart, block, at + recordHeaderBytes, at + size));
 }
-const seedBytes = new Uint8Array(4);
+
+function chainCrcOf(block: Uint8Array, at: number, previous: number): number {
+  // The previous chainCrc counts through its four bytes, so a zero before an empty log counts too.
+  const fields = crcUpdate(crcUpdateU32(crcStart, previous), block, at, at + 36);
+  return crcOf(crcUpdate(fields, block, at + 40, at + 48));
+}
 
 /** Why bytes are not the next record. `short` also stands for a size that passes the end of what is there. */
 export type RecordFlaw = "short" | "magic" | "size" | "order" | "chain" | "body";
@@ -166,6 +168,6 @@ export function decodeEntry(block: Uint8Array, at: number, limit: number, end: L
     return "order";
   const chainCrc = getU32(block, at + 36);
   if (chainCrcOf(block, at, end.chainCrc) !== chainCrc) return "chain";
-  if (crc32c(block, at + recordHeaderBytes, at + size) !== getU32(block, at + 40)) return "body";
+  if (bodyCrcOf(block, at, size) !== getU32(block, at + 40)) return "body";
   return { index, term, kind, pos, size, chainCrc, block, offset: at };
 }

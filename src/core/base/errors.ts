@@ -97,6 +97,9 @@ export function faultCodeOf(number: number): FaultCode | undefined {
   return codeOfNumber.get(number);
 }
 
+/** Node's switch for how many calls an error writes down; other engines do not know it. */
+const stacks = Error as { stackTraceLimit?: number | undefined };
+
 /** A fault of the world: a disk, a peer, a caller. Says what happened, why, and whether to try again. */
 export class LogError extends Error {
   override readonly name = "LogError";
@@ -108,8 +111,13 @@ export class LogError extends Error {
     message: string,
     options?: { readonly retry?: Retry; readonly cause?: unknown },
   ) {
+    const retry = options?.retry ?? retries[code];
+    // Where a refusal that passes was made tells nobody anything, and writing it down costs more than the refusal.
+    const { stackTraceLimit } = stacks;
+    if (retry !== "never") stacks.stackTraceLimit = 0;
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    stacks.stackTraceLimit = stackTraceLimit;
     this.code = code;
-    this.retry = options?.retry ?? retries[code];
+    this.retry = retry;
   }
 }

@@ -9,14 +9,20 @@ import type { Answer, Question, Target, Turn } from "./client-event.ts";
 import type { Link, Unnumbered, Waiter } from "./link.ts";
 import type { Router } from "./router.ts";
 
-interface Ask extends Waiter {
+/** When a question is asked again, and of whom. */
+interface Pace {
+  readonly backoff: Backoff;
+  /** Failures so far: each one moves on to the next node. */
+  attempt: number;
+  notBefore: Micros;
+}
+
+interface Ask {
   readonly call: number;
   readonly question: Question;
   readonly target: Target;
   readonly deadline: Micros;
-  readonly backoff: Backoff;
-  attempt: number;
-  notBefore: Micros;
+  readonly pace: Pace;
 }
 
 /** Redirects that a call follows at once; further ones wait, or two nodes with stale hints would keep it spinning. */
@@ -33,6 +39,8 @@ export class Reader {
   private readonly asks = new Map<number, Ask>();
   /** Those that wait to be sent. */
   private readonly queued = new Set<Ask>();
+  /** The common pace of all read indexes of a target, while any is wanted. */
+  private readonly paces = new Map<string, { readonly pace: Pace; asks: number }>();
   /** At or before the earliest deadline of a call. */
   private earliest: Micros = Number.POSITIVE_INFINITY;
 
@@ -50,30 +58,46 @@ export class Reader {
     return this.queued.size > 0;
   }
 
-  ask(question: { call: number; question: Question; target: Target; deadline: Micros }): void {
-    const delays = { min: this.config.retryDelayMin, max: this.config.retryDelayMax };
-    const ask: Ask = {
-      ...question,
-      backoff: new Backoff(delays, this.draw),
-      attempt: 0,
-      notBefore: 0,
-      answered: (response, link, turn) => this.answered(ask, response, link, turn),
-      lost: (_link, turn) => this.again(ask, turn.now),
-    };
+  ask(question: Omit<Ask, "pace">): void {
+    const ask = { ...question, pace: this.paceOf(question) };
     this.asks.set(ask.call, ask);
     this.queued.add(ask);
     this.earliest = Math.min(this.earliest, ask.deadline);
   }
 
+  private paceOf({ question, target }: Omit<Ask, "pace">): Pace {
+    const delays = { min: this.config.retryDelayMin, max: this.config.retryDelayMax };
+    const fresh = { backoff: new Backoff(delays, this.draw), attempt: 0, notBefore: 0 };
+    if (question.kind !== "read-index") return fresh;
+    const shared = this.paces.get(keyOf(target)) ?? { pace: fresh, asks: 0 };
+    this.paces.set(keyOf(target), shared);
+    shared.asks += 1;
+    return shared.pace;
+  }
+
   pump(turn: Turn): void {
     for (const ask of this.queued) {
-      if (turn.now < ask.notBefore) continue;
-      const link = this.router.readLink(ask.target, ask.attempt, turn);
-      if (link !== undefined) {
-        this.queued.delete(ask);
-        link.request(requestOf(ask.question), ask, turn);
-      } else this.failFast(ask, turn);
+      if (turn.now < ask.pace.notBefore) continue;
+      const link = this.router.readLink(ask.target, ask.pace.attempt, turn);
+      if (link !== undefined) link.request(requestOf(ask.question), this.waiterOf(this.take(ask)), turn);
+      else this.failFast(ask, turn);
     }
+  }
+
+  /**
+   * The calls that one request answers, taken from the queue. A read index covers every call made before it was asked
+   * for, so one request serves all that want one: while nobody leads, many callers ask no more often than one.
+   */
+  private take(first: Ask): readonly Ask[] {
+    this.queued.delete(first);
+    const asks = [first];
+    if (first.question.kind !== "read-index") return asks;
+    for (const ask of this.queued) {
+      if (ask.pace !== first.pace) continue;
+      this.queued.delete(ask);
+      asks.push(ask);
+    }
+    return asks;
   }
 
   /** The state of a named node that cannot be reached is just that: nobody else can tell it, so there is no waiting. */
@@ -87,45 +111,66 @@ export class Reader {
     }
   }
 
-  private answered(ask: Ask, response: ClientResponse, link: Link, turn: Turn): void {
-    if (!this.asks.has(ask.call)) return;
-    if (response.type === "fault") {
-      this.faulted(ask, response, link, turn);
-      return;
-    }
-    const answer = answerOf(ask.question, response);
-    if (answer !== undefined) {
-      this.remove(ask);
-      turn.out.push({ type: "answered", call: ask.call, answer });
-      return;
-    }
-    this.again(ask, turn.now);
-    this.router.drop(link, turn, new LogError("malformed-frame", `a ${response.type} as an answer`), true);
+  private waiterOf(sent: readonly Ask[]): Waiter {
+    const left = (): Ask[] => sent.filter((ask) => this.asks.has(ask.call));
+    return {
+      answered: (response, link, turn) => this.answered(left(), response, link, turn),
+      lost: (_link, turn) => this.again(left(), turn.now),
+    };
   }
 
-  private faulted(ask: Ask, fault: Fault, link: Link, turn: Turn): void {
+  private answered(asks: readonly Ask[], response: ClientResponse, link: Link, turn: Turn): void {
+    const [first] = asks;
+    if (first === undefined) return;
+    if (response.type === "fault") {
+      this.faulted(first, asks, response, link, turn);
+      return;
+    }
+    const answer = answerOf(first.question, response);
+    if (answer === undefined) {
+      this.again(asks, turn.now);
+      this.router.drop(link, turn, new LogError("malformed-frame", `a ${response.type} as an answer`), true);
+      return;
+    }
+    first.pace.backoff.reset();
+    first.pace.attempt = 0;
+    for (const ask of asks) {
+      this.remove(ask);
+      turn.out.push({ type: "answered", call: ask.call, answer });
+    }
+  }
+
+  private faulted(first: Ask, asks: readonly Ask[], fault: Fault, link: Link, turn: Turn): void {
     const error = errorOf(fault);
     if (fault.retry === "never" || fault.code === "transfer-failed") {
-      this.fail(ask, error, turn);
+      for (const ask of asks) this.fail(ask, error, turn);
       return;
     }
     this.router.noteRefusal(error);
-    const redirected = fault.code === "not-leader" && fault.leader !== "" && ask.attempt < redirectsAtOnceMax;
-    if (ask.target === "leader" && fault.code !== "leader-not-ready") this.router.notLeader(link, fault);
+    const { target, pace } = first;
+    const redirected =
+      fault.code === "not-leader" && fault.leader !== "" && pace.attempt < redirectsAtOnceMax;
+    if (target === "leader" && fault.code !== "leader-not-ready") this.router.notLeader(link, fault);
     else this.router.learn(fault);
-    this.again(ask, redirected ? turn.now : turn.now + ask.backoff.next());
+    this.again(asks, redirected ? turn.now : turn.now + pace.backoff.next());
   }
 
-  private again(ask: Ask, notBefore: Micros): void {
-    if (!this.asks.has(ask.call)) return;
-    ask.attempt += 1;
-    ask.notBefore = notBefore;
-    this.queued.add(ask);
+  private again(asks: readonly Ask[], notBefore: Micros): void {
+    const [first] = asks;
+    if (first === undefined) return;
+    first.pace.attempt += 1;
+    first.pace.notBefore = notBefore;
+    for (const ask of asks) this.queued.add(ask);
   }
 
   private remove(ask: Ask): void {
     this.asks.delete(ask.call);
     this.queued.delete(ask);
+    if (ask.question.kind !== "read-index") return;
+    const shared = this.paces.get(keyOf(ask.target));
+    if (shared === undefined) return;
+    shared.asks -= 1;
+    if (shared.asks === 0) this.paces.delete(keyOf(ask.target));
   }
 
   private fail(ask: Ask, error: LogError, turn: Turn): void {
@@ -156,9 +201,14 @@ export class Reader {
 
   deadline(now: Micros): Micros {
     let earliest = this.earliest;
-    for (const ask of this.queued) if (ask.notBefore > now) earliest = Math.min(earliest, ask.notBefore);
+    for (const { pace } of this.queued)
+      if (pace.notBefore > now) earliest = Math.min(earliest, pace.notBefore);
     return earliest;
   }
+}
+
+function keyOf(target: Target): string {
+  return typeof target === "object" ? `node ${target.node}` : target;
 }
 
 /** A call that ran out of time before it had any effect. `reason` is the last thing that kept calls from getting through. */

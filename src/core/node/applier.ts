@@ -1,13 +1,14 @@
 import { assert } from "../base/assert.ts";
 import type { Entry, LogEnd } from "../base/entry.ts";
 import type { StateMachine } from "../commitlog/state-machine.ts";
+import type { ReadLimit } from "../storage/log-reader.ts";
 
 /** Where committed entries come from: the window in memory, or else the disk. */
 export interface EntrySource {
   fromWindow(first: number, bytesMax: number): readonly Entry[] | undefined;
   fromDisk(
     first: number,
-    bytesMax: number,
+    limit: ReadLimit,
     done: (error: Error | undefined, value: { before: LogEnd; entries: readonly Entry[] }) => void,
   ): void;
 }
@@ -69,7 +70,7 @@ export class Applier {
     this.loading = true;
     // What lies beyond may be cut while the disk reads; only what is committed now can never change.
     const limit = this.commitIndex;
-    this.source.fromDisk(first, applyBytesMax, (error, value) => {
+    this.source.fromDisk(first, { last: limit, bytesMax: applyBytesMax }, (error, value) => {
       this.loading = false;
       if (this.stopped) return;
       if (error !== undefined || value.entries.length === 0) {

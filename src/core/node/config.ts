@@ -93,7 +93,7 @@ export const defaultLimits: NodeLimits = {
   reconnectDelayMax: second,
   helloInterval: 100 * millisecond,
   repairInterval: 200 * millisecond,
-  idleMarkDelay: 50 * millisecond,
+  idleMarkDelay: 500 * millisecond,
   roomInterval: second,
   tailWaitMax: 10 * second,
   inFlightMessagesMax: 64,

@@ -234,8 +234,9 @@ export class EffectRunner {
   }
 
   private load(peer: NodeId, first: number, bytes: number): void {
-    const { store, ports, events } = this.options;
-    store.read(first, bytes, (error, value) => {
+    const { limits, store, ports, events } = this.options;
+    const limit = { last: first + limits.messageEntriesMax - 1, bytesMax: bytes };
+    store.read(first, limit, (error, value) => {
       if (error !== undefined) events.readFailedAt(first, error);
       const found =
         error === undefined

@@ -5,6 +5,7 @@ import { LogError } from "../base/errors.ts";
 import type { Done } from "../base/task.ts";
 import type { Micros } from "../base/units.ts";
 import type { Clock, Timer } from "../io/clock.ts";
+import type { ReadLimit } from "../storage/log-reader.ts";
 
 /** A committed entry as clients see it. */
 export interface ReadEntry {
@@ -38,7 +39,7 @@ export interface ReadSource {
   /** Asks Raft to confirm a read index; `ready` or `failed` follows, perhaps inside this call. */
   confirm(request: number): void;
   fromWindow(first: number, bytesMax: number): readonly Entry[] | undefined;
-  fromDisk(first: number, bytesMax: number, done: Done<{ before: LogEnd; entries: readonly Entry[] }>): void;
+  fromDisk(first: number, limit: ReadLimit, done: Done<{ before: LogEnd; entries: readonly Entry[] }>): void;
 }
 
 interface Confirmed {
@@ -113,7 +114,7 @@ export class Reads {
   }
 
   private fetch(index: number, done: Done<ReadEntry>): void {
-    this.load(index, 1, (error, entries) => {
+    this.load(index, { last: index, bytesMax: 1 }, (error, entries) => {
       if (error !== undefined) return done(error, undefined as never);
       const entry = entries[0];
       if (entry === undefined || entry.index !== index) {
@@ -131,13 +132,13 @@ export class Reads {
   }
 
   /** Entries that were applied when they were read: what is applied while the disk reads may come in a cut version. */
-  private load(first: number, bytesMax: number, done: Done<readonly Entry[]>): void {
-    const last = this.source.appliedIndex;
+  private load(first: number, limit: ReadLimit, done: Done<readonly Entry[]>): void {
+    const last = Math.min(limit.last, this.source.appliedIndex);
     const applied = (entries: readonly Entry[]): readonly Entry[] =>
       entries.filter((entry) => entry.index <= last);
-    const entries = this.source.fromWindow(first, bytesMax);
+    const entries = this.source.fromWindow(first, limit.bytesMax);
     if (entries !== undefined) return done(undefined, applied(entries));
-    this.source.fromDisk(first, bytesMax, (error, value) => {
+    this.source.fromDisk(first, { ...limit, last }, (error, value) => {
       if (error !== undefined) done(error, []);
       else done(undefined, applied(value.entries));
     });
@@ -169,7 +170,8 @@ export class Reads {
   }
 
   private answer(request: TailRequest, done: Done<TailAnswer>): void {
-    this.load(request.from, request.bytesMax, (error, entries) => {
+    const { from, entriesMax, bytesMax } = request;
+    this.load(from, { last: from + entriesMax - 1, bytesMax }, (error, entries) => {
       if (error !== undefined) return done(error, undefined as never);
       const commitIndex = this.source.appliedIndex;
       const found: ReadEntry[] = [];

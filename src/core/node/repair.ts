@@ -104,10 +104,9 @@ export function answerFetch(
   range: DamagedRange,
   send: (frame: Uint8Array) => void,
 ): void {
-  source.store.read(range.first, source.bytesMax, (error, value) => {
+  source.store.read(range.first, { last: range.last, bytesMax: source.bytesMax }, (error, value) => {
     if (error !== undefined || value.entries.length === 0) return;
-    const entries = value.entries.filter((entry) => entry.index <= range.last);
-    send(encodeRecords(new ByteWriter(), source.group, value.before, entries));
+    send(encodeRecords(new ByteWriter(), source.group, value.before, value.entries));
   });
 }
 

@@ -114,7 +114,7 @@ export class Replica {
       this.commitLog,
       {
         fromWindow: (first, bytes) => this.opened.raft.entriesFrom(first, bytes),
-        fromDisk: (first, bytes, done) => this.opened.store.read(first, bytes, done),
+        fromDisk: (first, limit, done) => this.opened.store.read(first, limit, done),
       },
       {
         applied: (entries) => {
@@ -156,8 +156,8 @@ export class Replica {
       },
       confirm: (request) => this.runner.step({ type: "read", now: this.now, request }),
       fromWindow: (first, bytes) => opened.raft.entriesFrom(first, bytes),
-      fromDisk: (first, bytes, done) =>
-        opened.store.read(first, bytes, (error, value) => {
+      fromDisk: (first, limit, done) =>
+        opened.store.read(first, limit, (error, value) => {
           if (error !== undefined) health.readFailed(first, error);
           done(error, value);
         }),

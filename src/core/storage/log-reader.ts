@@ -30,6 +30,13 @@ export interface ReadResult {
   readonly entries: readonly Entry[];
 }
 
+/** How far a reading goes; it gives one entry at least, if there is one. */
+export interface ReadLimit {
+  /** No entry behind this index. */
+  readonly last: number;
+  readonly bytesMax: number;
+}
+
 /** A record's place: where it begins, in which batch, and what it chains from. */
 export interface Located {
   readonly batch: PlacedBatch;
@@ -49,10 +56,11 @@ function* startFor(view: LogView, index: number): Task<{ place: Place; end: LogE
 }
 
 /**
- * Reads entries from `first` on, verified, until they reach `bytesMax`; at least one if there is one.
+ * Reads entries from `first` on, verified, up to the limit.
  * @throws LogError damaged when the record at `first` cannot be read.
  */
-export function* readEntries(view: LogView, first: number, bytesMax: number): Task<ReadResult> {
+export function* readEntries(view: LogView, first: number, limit: ReadLimit): Task<ReadResult> {
+  const last = Math.min(limit.last, view.limit.previous.index);
   const entries: Entry[] = [];
   let before: LogEnd | undefined;
   let bytes = 0;
@@ -70,13 +78,13 @@ export function* readEntries(view: LogView, first: number, bytesMax: number): Ta
       },
       entry: (entry) => {
         if (entry.index >= first) {
-          if (entries.length > 0 && bytes + entry.size > bytesMax) return false;
+          if (entries.length > 0 && bytes + entry.size > limit.bytesMax) return false;
           before ??= end;
           entries.push(entry);
           bytes += entry.size;
         }
         end = endOf(entry);
-        return bytes < bytesMax && entry.index < view.limit.previous.index;
+        return bytes < limit.bytesMax && entry.index < last;
       },
       hole: (hole) => {
         view.damaged(hole);

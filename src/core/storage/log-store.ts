@@ -8,7 +8,7 @@ import { DiskFault } from "../io/disk.ts";
 import type { Damage } from "./damage.ts";
 import type { Identity } from "./identity.ts";
 import { writeIdentity } from "./identity.ts";
-import type { ReadResult } from "./log-reader.ts";
+import type { ReadLimit, ReadResult } from "./log-reader.ts";
 import { LogWriter } from "./log-writer.ts";
 import type { Meta } from "./meta.ts";
 import type { MetaFile } from "./meta-file.ts";
@@ -322,12 +322,12 @@ export class LogStore {
   // ---- Read
 
   /**
-   * Reads entries from the disk, verified, from `first` until they reach `bytesMax`; at least one if it exists, none
-   * beyond the end. Entries that are still being written are waited for.
+   * Reads entries from the disk, verified, from `first` up to the limit, none beyond the end. Entries that are still
+   * being written are waited for.
    */
-  read(first: number, bytesMax: number, done: Done<ReadResult>): void {
+  read(first: number, limit: ReadLimit, done: Done<ReadResult>): void {
     assert(this.state !== "closed", "a closed log is not read");
-    this.reads.read(first, bytesMax, done, this.lastReadable);
+    this.reads.read(first, limit, done, this.lastReadable);
   }
 
   // ---- The end

@@ -1,13 +1,13 @@
 import { assert } from "../base/assert.ts";
 import type { Done, Task } from "../base/task.ts";
 import { runTask, wait } from "../base/task.ts";
-import type { ReadResult } from "./log-reader.ts";
+import type { ReadLimit, ReadResult } from "./log-reader.ts";
 import { readEntries } from "./log-reader.ts";
 import type { LogWriter } from "./log-writer.ts";
 
 interface WaitingRead {
   readonly first: number;
-  readonly bytesMax: number;
+  readonly limit: ReadLimit;
   readonly done: Done<ReadResult>;
 }
 
@@ -24,8 +24,8 @@ export class ReadQueue {
   }
 
   /** @param lastIndex the last entry that is there or being written: those are waited for. */
-  read(first: number, bytesMax: number, done: Done<ReadResult>, lastIndex: number): void {
-    this.waiting.push({ first, bytesMax, done });
+  read(first: number, limit: ReadLimit, done: Done<ReadResult>, lastIndex: number): void {
+    this.waiting.push({ first, limit, done });
     this.resume(lastIndex);
   }
 
@@ -41,7 +41,7 @@ export class ReadQueue {
   private begin(read: WaitingRead): void {
     const { writer } = this;
     const task =
-      read.first > writer.end.index ? this.nothing() : readEntries(writer.view(), read.first, read.bytesMax);
+      read.first > writer.end.index ? this.nothing() : readEntries(writer.view(), read.first, read.limit);
     this.running += 1;
     runTask(task, (error, result) => {
       this.running -= 1;

@@ -25,6 +25,9 @@ const burstOf = 4;
 const burstCallsMax = 8;
 /** Calls of one client without an answer; at the limit it skips its turn, as a caller with backpressure would. */
 const inFlightCallsMax = 128;
+/** One tail in `farTailOf` begins anywhere, the others within so many entries of the end. */
+const farTailOf = 6;
+const nearTailEntries = 200;
 /** A tail is followed for this long, then begun anew somewhere else. */
 const tailSpan: Micros = 4 * second;
 
@@ -228,7 +231,7 @@ export class LoadClient {
     const { client } = this.host;
     this.tailUntil = this.world.now() + tailSpan;
     const tail = this.recorder.newTail();
-    let from = this.draw(place.tail) % (this.recorder.highestIndex + 2);
+    let from = this.tailFrom();
     const handle = this.client.tail(
       from,
       { target: this.target() },
@@ -245,6 +248,14 @@ export class LoadClient {
     );
     const end = (): void => handle.close();
     this.endTail = end;
+  }
+
+  /** Most tails begin near the end, where the log is being written; some read far back. */
+  private tailFrom(): number {
+    const draw = this.draw(place.tail);
+    const end = this.recorder.highestIndex + 2;
+    const back = draw % farTailOf === 0 ? end : Math.min(end, nearTailEntries);
+    return end - 1 - (Math.floor(draw / farTailOf) % back);
   }
 
   private forgetTail(): void {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { crc32c } from "#core/base/crc32c";
+import { crc32c, crcOf, crcStart, crcUpdate, crcUpdateU32 } from "#core/base/crc32c";
 
 /** One bit at a time, as RFC 3720 defines it. */
 function bitwise(bytes: Uint8Array): number {
@@ -40,6 +40,16 @@ describe("crc32c", () => {
       fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(80), (bytes, at) => {
         const middle = Math.min(at, bytes.length);
         expect(crc32c(bytes, middle, bytes.length, crc32c(bytes, 0, middle))).to.equal(crc32c(bytes));
+      }),
+    );
+  });
+
+  it("takes a number as its four bytes, most significant first", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat(0xffff_ffff), (bytes, value) => {
+        const four = Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+        const before = crcUpdate(crcStart, bytes, 0, bytes.length);
+        expect(crcOf(crcUpdateU32(before, value))).to.equal(crc32c(Uint8Array.of(...bytes, ...four)));
       }),
     );
   });

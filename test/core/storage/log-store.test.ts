@@ -197,7 +197,7 @@ describe("log store", () => {
     disk.run();
     const got: string[][] = [];
     const read = (first: number): void =>
-      log.store.read(first, 100_000, (error, value) => {
+      log.store.read(first, { last: 100, bytesMax: 100_000 }, (error, value) => {
         got.push(error === undefined ? value.entries.map(recordOf) : [error.message]);
       });
     read(0);
