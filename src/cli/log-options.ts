@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { defaultGroup, defaultPeers } from "../prod/config-keys.ts";
+import { defaultGroup, defaultPeers } from "../prod/defaults.ts";
 import { parsePeers, peerListAllowed } from "../prod/peer-list.ts";
 
 /** Options of every `log` command. */

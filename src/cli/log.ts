@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
 import { entryBodyBytesMax } from "../core/base/entry.ts";
+import { exitCodes } from "../prod/exit-codes.ts";
 import { LogClient, LogError } from "../prod/index.ts";
 import { parsePeers } from "../prod/peer-list.ts";
-import { exitCodes } from "../prod/server.ts";
 import type { AppendSource, LogRequest } from "./log-options.ts";
 import { parseLog } from "./log-options.ts";
 import type { StatusReport, StatusRow } from "./log-output.ts";

@@ -4,16 +4,15 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 import { configKeys } from "../prod/config-keys.ts";
-import { LogClient } from "../prod/index.ts";
-import type { ServerNews } from "../prod/server.ts";
-import { exitCodes, sameSignalMs } from "../prod/server.ts";
+import { exitCodes } from "../prod/exit-codes.ts";
+import type { ServerNews } from "../prod/server-news.ts";
+import { sameSignalMs } from "../prod/server-news.ts";
 import { table } from "./log-output.ts";
 import type { StartRequest } from "./start-options.ts";
 import { defaultBasePort, httpOffset } from "./start-options.ts";
 
 /** How long three nodes may take to elect a leader before the table is printed without one. */
 const leaderMsMax = 10_000;
-const pollMs = 50;
 /** A node that has not stopped by then is killed. */
 const stopMsMax = 10_000;
 const logBytesMax = 16 * 1_024 * 1_024;
@@ -33,7 +32,11 @@ interface Running {
   /** How it ended; undefined while it runs. */
   ended: string | undefined;
   code: number;
-  isLeader: boolean;
+  role: string;
+  /** Who leads, as far as this node knows; empty while it does not. */
+  leader: string;
+  /** Told at each change of role or leader. */
+  onRole: () => void;
   readonly exited: Promise<void>;
 }
 
@@ -130,10 +133,14 @@ function startNode(
   const exited = new Promise<void>((resolve) => {
     leave = resolve;
   });
-  const node: Running = { plan, child, ended: undefined, code: 0, isLeader: false, exited };
+  const none = { ended: undefined, code: 0, role: "unknown", leader: "", onRole: () => undefined };
+  const node: Running = { plan, child, exited, ...none };
   child.on("message", (news: ServerNews) => {
-    if (news.type === "role") node.isLeader = news.role === "leader";
-    else tell(news.type === "started" ? "started" : { failed: news.message });
+    if (news.type === "role") {
+      node.role = news.role;
+      node.leader = news.role === "leader" ? plan.id : news.leader;
+      node.onRole();
+    } else tell(news.type === "started" ? "started" : { failed: news.message });
   });
   const end = (how: string, code: number): void => {
     node.ended = how;
@@ -181,51 +188,49 @@ const program = fileURLToPath(new URL("./quorumlog.js", import.meta.url));
 /** How people call it from here. */
 const command = fs.existsSync("bin/quorumlog") ? "bin/quorumlog" : "npx quorumlog";
 
+/** Prints the table once the nodes agree on a leader, or when that takes too long. */
 async function showCluster(
   running: readonly Running[],
   request: StartRequest,
   stop: Promise<string>,
 ): Promise<void> {
-  const peers = running[0]?.plan.peers ?? "";
-  const group = request.flags["dLegerGroup"] ?? process.env["QUORUMLOG_GROUP"];
-  const client = new LogClient({ peers, name: "quorumlog start", ...(group === undefined ? {} : { group }) });
-  let stopped = false;
-  void stop.then(() => {
-    stopped = true;
+  const agreed = new Promise<void>((resolve) => {
+    const look = (): void => {
+      const left = running.filter((node) => node.ended === undefined);
+      const leader = left.find(({ role }) => role === "leader");
+      if (leader !== undefined && left.every((node) => node.leader === leader.plan.id)) resolve();
+    };
+    for (const node of running) node.onRole = look;
+    look();
   });
-  const until = performance.now() + leaderMsMax;
-  let roles: string[] = [];
-  do {
-    roles = await Promise.all(
-      running.map(({ plan }) =>
-        client.status(plan.id, { timeoutMs: 1_000 }).then(
-          ({ role }) => role,
-          () => "unknown",
-        ),
-      ),
-    );
-    if (roles.includes("leader") && !roles.includes("unknown")) break;
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
-  } while (performance.now() < until && !stopped);
-  await client.close();
-  if (stopped) return;
-  const rows = running.map(({ plan, child }, at) => [
+  let late: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<void>((resolve) => {
+    late = setTimeout(resolve, leaderMsMax);
+  });
+  const stopped = await Promise.race([agreed, tooLong, stop]);
+  clearTimeout(late);
+  if (stopped !== undefined) return;
+  const rows = running.map(({ plan, child, role }) => [
     plan.id,
-    roles[at] ?? "unknown",
+    role,
     String(child.pid),
     `127.0.0.1:${plan.port}`,
     `http://127.0.0.1:${plan.httpPort}`,
     plan.data,
   ]);
   process.stdout.write(`${table(["node", "role", "pid", "gRPC", "HTTP", "data"], rows)}\n`);
-  process.stdout.write(whatNext(running, roles, request));
+  process.stdout.write(whatNext(running, request));
 }
 
-function whatNext(running: readonly Running[], roles: readonly string[], request: StartRequest): string {
+function whatNext(running: readonly Running[], request: StartRequest): string {
   const [first] = running;
   if (first === undefined) return "";
-  const elsewhere = request.basePort === defaultBasePort ? "" : ` --peers ${quoted(first.plan.peers)}`;
-  const leader = running[roles.indexOf("leader")] ?? first;
+  const group = request.flags["dLegerGroup"];
+  const elsewhere = [
+    ...(request.basePort === defaultBasePort ? [] : [` --peers ${quoted(first.plan.peers)}`]),
+    ...(group === undefined ? [] : [` --group ${quoted(group)}`]),
+  ].join("");
+  const leader = running.find(({ role }) => role === "leader") ?? first;
   const lines = [
     `${command} log append${elsewhere} --data hello`,
     `${command} log tail${elsewhere} --follow`,
@@ -240,7 +245,7 @@ function whatNext(running: readonly Running[], roles: readonly string[], request
 async function stopAll(running: readonly Running[]): Promise<number> {
   for (;;) {
     const left = running.filter((node) => node.ended === undefined);
-    const next = left.find((node) => node.isLeader) ?? left[0];
+    const next = left.find((node) => node.role === "leader") ?? left[0];
     if (next === undefined) return exitCodes.ok;
     next.child.kill("SIGTERM");
     const late = setTimeout(() => next.child.kill("SIGKILL"), stopMsMax);

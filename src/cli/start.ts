@@ -1,7 +1,6 @@
-import { LogError, loadConfig } from "../prod/index.ts";
-import type { ServerNews } from "../prod/server.ts";
-import { exitCodeOf, runServer } from "../prod/server.ts";
-import { startCluster } from "./start-cluster.ts";
+import { LogError } from "../core/base/errors.ts";
+import { exitCodeOf } from "../prod/exit-codes.ts";
+import type { ServerNews } from "../prod/server-news.ts";
 import { parseStart } from "./start-options.ts";
 
 /** `quorumlog start`: three nodes, or one. @returns the exit code once they have stopped. */
@@ -9,8 +8,13 @@ export async function startCommand(args: readonly string[]): Promise<number> {
   const request = parseStart(args);
   if (typeof request === "number") return request;
   try {
-    if (request.config === undefined && request.flags["dLegerSelfId"] === undefined)
+    // Each loads what it needs only: three nodes at once share the processors with the process that starts them.
+    if (request.config === undefined && request.flags["dLegerSelfId"] === undefined) {
+      const { startCluster } = await import("./start-cluster.ts");
       return await startCluster(request);
+    }
+    const { loadConfig } = await import("../prod/config.ts");
+    const { runServer } = await import("../prod/server.ts");
     const config = loadConfig({ file: request.config, environment: process.env, flags: request.flags });
     return await runServer(config, tellParent);
   } catch (error) {

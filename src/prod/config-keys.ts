@@ -1,9 +1,18 @@
-import { z } from "zod";
 import type { NodeLimits } from "../core/node/config.ts";
 import { defaultLimits } from "../core/node/config.ts";
-import { parsePeers, peerListAllowed } from "./peer-list.ts";
+import { defaultGroup, defaultPeers } from "./defaults.ts";
+import { peerListAllowed } from "./peer-list.ts";
 
 type LimitName = keyof NodeLimits & string;
+
+/** What a key's value may be; `config-schema.ts` checks it. */
+export type ConfigRule =
+  | { readonly kind: "integer"; readonly min: number; readonly max: number }
+  | { readonly kind: "flag" }
+  | { readonly kind: "word"; readonly words: readonly string[] }
+  | { readonly kind: "pattern"; readonly pattern: RegExp }
+  | { readonly kind: "path" }
+  | { readonly kind: "peers" };
 
 /** One key of the configuration: where it may come from, what it may be, and what it is for. */
 export interface ConfigKey {
@@ -15,27 +24,17 @@ export interface ConfigKey {
   readonly fallback: string | undefined;
   /** What people may write, in words. */
   readonly allowed: string;
-  readonly schema: z.ZodType<string | number | boolean>;
+  readonly rule: ConfigRule;
   readonly doc: string;
   /** The limit of core that this key sets, and how many of its units one of the key's is. */
   readonly limit?: { readonly name: LimitName; readonly scale: number };
 }
 
-function integer(min: number, max: number): Pick<ConfigKey, "schema" | "allowed"> {
-  return {
-    schema: z
-      .string()
-      .regex(/^\d{1,16}$/)
-      .transform(Number)
-      .pipe(z.number().int().min(min).max(max)),
-    allowed: `a whole number from ${min} to ${max}`,
-  };
+function integer(min: number, max: number): Pick<ConfigKey, "rule" | "allowed"> {
+  return { rule: { kind: "integer", min, max }, allowed: `a whole number from ${min} to ${max}` };
 }
 
-const flag: Pick<ConfigKey, "schema" | "allowed"> = {
-  schema: z.enum(["true", "false"]).transform((text) => text === "true"),
-  allowed: "true or false",
-};
+const flag: Pick<ConfigKey, "rule" | "allowed"> = { rule: { kind: "flag" }, allowed: "true or false" };
 
 /** `electionTimeoutMsMin` → `ELECTION_TIMEOUT_MS_MIN`; the prefix of DLedger's keys is dropped. */
 function words(key: string): string[] {
@@ -46,7 +45,7 @@ function words(key: string): string[] {
     .map((word) => word.toLowerCase());
 }
 
-type KeyOptions = Pick<ConfigKey, "doc" | "schema" | "allowed"> &
+type KeyOptions = Pick<ConfigKey, "doc" | "rule" | "allowed"> &
   Partial<Pick<ConfigKey, "fallback" | "flag" | "limit">>;
 
 function define(key: string, options: KeyOptions): ConfigKey {
@@ -76,33 +75,26 @@ function limit(name: LimitName, unit: "Ms" | "Bytes" | "", range: [number, numbe
 
 const mebi = 1_024 * 1_024;
 
-export const defaultPeers = "n0-127.0.0.1:40911;n1-127.0.0.1:40912;n2-127.0.0.1:40913";
-export const defaultGroup = "default";
-
 const identityKeys: readonly ConfigKey[] = [
   define("dLegerGroup", {
-    schema: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
+    rule: { kind: "pattern", pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/ },
     allowed: "1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
     fallback: defaultGroup,
     doc: "The Raft group this node belongs to.",
   }),
   define("dLegerPeers", {
-    schema: z.string().refine((text) => parsePeers(text) !== undefined),
+    rule: { kind: "peers" },
     allowed: peerListAllowed,
     fallback: defaultPeers,
     doc: "All voters of the group, this node included, and where each listens for peers and clients.",
   }),
   define("dLegerSelfId", {
-    schema: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._]{0,31}$/),
+    rule: { kind: "pattern", pattern: /^[A-Za-z0-9][A-Za-z0-9._]{0,31}$/ },
     allowed: "one of the ids in dLegerPeers",
     doc: "Which of the peers this node is.",
   }),
   define("storePathRootDir", {
-    schema: z
-      .string()
-      .min(1)
-      .max(4_096)
-      .refine((text) => !text.includes("\0")),
+    rule: { kind: "path" },
     allowed: "a path, relative to the working directory or absolute",
     flag: "data",
     doc: "The node's own directory. By default `data/` and its id.",
@@ -112,7 +104,7 @@ const identityKeys: readonly ConfigKey[] = [
     doc: "Health and metrics. By default the port of the node in dLegerPeers, plus 1000.",
   }),
   define("httpHost", {
-    schema: z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/),
+    rule: { kind: "pattern", pattern: /^[A-Za-z0-9.:_-]{1,253}$/ },
     allowed: "a host name or an address",
     fallback: "127.0.0.1",
     doc: "Where health and metrics are served.",
@@ -128,7 +120,7 @@ const identityKeys: readonly ConfigKey[] = [
     doc: "Makes a new group of an empty directory without waiting for every voter. Once, never for a voter that lost its disk.",
   }),
   define("logLevel", {
-    schema: z.enum(["trace", "debug", "info", "warn", "error", "silent"]),
+    rule: { kind: "word", words: ["trace", "debug", "info", "warn", "error", "silent"] },
     allowed: "trace, debug, info, warn, error or silent",
     fallback: "info",
     doc: "The least important log lines that are written.",

@@ -6,6 +6,8 @@ import { checkNodeConfig, defaultLimits } from "../core/node/config.ts";
 import { readConfigFile } from "./config-file.ts";
 import type { ConfigKey } from "./config-keys.ts";
 import { brokerKeys, configKeys } from "./config-keys.ts";
+import type { ConfigValue } from "./config-schema.ts";
+import { schemaOf } from "./config-schema.ts";
 import { splitAddress } from "./network.ts";
 import { parsePeers } from "./peer-list.ts";
 import { didYouMean } from "./suggest.ts";
@@ -123,11 +125,11 @@ class Values {
   }
 
   /** @returns undefined when it was not given and has no default, or is wrong (and was told). */
-  get(key: string): string | number | boolean | undefined {
+  get(key: string): ConfigValue | undefined {
     const row = keysByName.get(key);
     const text = this.given.get(key)?.value ?? row?.fallback;
     if (row === undefined || text === undefined) return undefined;
-    const checked = row.schema.safeParse(text);
+    const checked = schemaOf(row.rule).safeParse(text);
     if (checked.success) return checked.data;
     this.wrong(key, row.allowed);
     return undefined;

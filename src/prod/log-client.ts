@@ -9,7 +9,7 @@ import { Client } from "../core/client/client.ts";
 import { clientConfig } from "../core/client/client-config.ts";
 import type { NodeStatus } from "../core/commitlog/protocol.ts";
 import { SystemClock } from "./clock.ts";
-import { defaultGroup, defaultPeers } from "./config-keys.ts";
+import { defaultGroup, defaultPeers } from "./defaults.ts";
 import type { NetworkOptions } from "./network.ts";
 import { GrpcNetwork } from "./network.ts";
 import { checkedPeers } from "./peer-list.ts";

@@ -1,32 +1,22 @@
 import type { Logger } from "pino";
 import { LogError } from "../core/base/errors.ts";
 import { DiskFault } from "../core/io/disk.ts";
-import type { Role, Trace, TraceEvent } from "../core/io/trace.ts";
+import type { Trace, TraceEvent } from "../core/io/trace.ts";
 import { Node } from "../core/node/node.ts";
 import { SystemClock } from "./clock.ts";
 import type { ServerConfig } from "./config.ts";
 import { FileDisk } from "./disk.ts";
+import { exitCodes } from "./exit-codes.ts";
 import { HttpServer } from "./http.ts";
 import { LogService } from "./log-service.ts";
 import { fanOut, makeLogger, TraceLog } from "./logging.ts";
 import { Metrics } from "./metrics.ts";
 import { GrpcNetwork } from "./network.ts";
 import { SeededRandom } from "./random.ts";
+import type { ServerNews } from "./server-news.ts";
+import { sameSignalMs } from "./server-news.ts";
 import { Turns } from "./turn.ts";
 import { version } from "./version.ts";
-
-/** Exit codes of a server, as everywhere in the project. */
-export const exitCodes = {
-  ok: 0,
-  failed: 1,
-  usage: 64,
-  unavailable: 69,
-  internal: 70,
-  temporary: 75,
-  configuration: 78,
-  interrupted: 130,
-  terminated: 143,
-} as const;
 
 /** One node of this process, with everything around it. */
 export class QuorumServer {
@@ -144,27 +134,6 @@ function startFault(config: ServerConfig, error: Error): LogError {
   return new LogError(fault === "full" ? "disk-full" : "disk-error", message, { cause: error });
 }
 
-export function exitCodeOf(error: LogError): number {
-  switch (error.code) {
-    case "bad-configuration":
-    case "wrong-directory":
-    case "wrong-cluster":
-    case "wrong-version":
-      return exitCodes.configuration;
-    case "directory-in-use":
-    case "unavailable":
-      return exitCodes.unavailable;
-    default:
-      return exitCodes.internal;
-  }
-}
-
-/** What a server tells its parent: that it listens, that it could not start, which role it took. */
-export type ServerNews =
-  | { readonly type: "started" }
-  | { readonly type: "failed"; readonly message: string }
-  | { readonly type: "role"; readonly role: Role };
-
 /**
  * Runs one node until SIGTERM, SIGINT or the end of the process that started it; the second signal ends it at once.
  * @param tell what the process that started this one wants to know.
@@ -181,7 +150,7 @@ export async function runServer(config: ServerConfig, tell: (news: ServerNews) =
   const server = new QuorumServer(config, logger, {
     detailed: false,
     emit: (event) => {
-      if (event.kind === "role") tell({ type: "role", role: event.role });
+      if (event.kind === "role") tell({ type: "role", role: event.role, leader: event.leader });
     },
   });
   await server.start();
@@ -196,9 +165,6 @@ export async function runServer(config: ServerConfig, tell: (news: ServerNews) =
   clearTimeout(late);
   return exitCodes.ok;
 }
-
-/** Signals closer together than this are one: a terminal sends Ctrl-C to npm and to its child, and npm passes it on. */
-export const sameSignalMs = 500;
 
 /** The first reason to stop; a second signal ends the process. */
 function askedToStop(): Promise<string> {

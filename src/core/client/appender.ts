@@ -62,8 +62,9 @@ export class Appender {
     );
   }
 
-  get waiting(): boolean {
-    return this.cursor < this.queue.end;
+  /** Whether something is to be sent that need not wait beyond `now`. */
+  waiting(now: Micros): boolean {
+    return this.cursor < this.queue.end && now >= this.retryAt;
   }
 
   append(call: number, bodies: readonly Uint8Array[], deadline: Micros): void {
@@ -73,7 +74,7 @@ export class Appender {
   }
 
   pump(turn: Turn): void {
-    if (!this.waiting || turn.now < this.retryAt) return;
+    if (!this.waiting(turn.now)) return;
     this.retryAt = 0;
     const link = this.router.leaderLink(turn);
     if (link === undefined) return;
@@ -348,7 +349,8 @@ export class Appender {
   }
 
   deadline(now: Micros): Micros {
-    const retry = this.waiting && this.retryAt > now ? this.retryAt : Number.POSITIVE_INFINITY;
+    const retry =
+      this.cursor < this.queue.end && this.retryAt > now ? this.retryAt : Number.POSITIVE_INFINITY;
     return Math.min(this.earliest, retry);
   }
 }

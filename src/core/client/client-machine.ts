@@ -61,8 +61,7 @@ export class ClientMachine {
     const turn: Turn = { now: event.now, out };
     this.take(event, turn);
     if (this.closed || this.flushing) return;
-    if (!this.appender.waiting && !this.reader.waiting && !this.tailer.waiting) return;
-    if (event.type === "flush" || event.type === "tick") return;
+    if (event.type === "flush" || event.type === "tick" || !this.waiting(event.now)) return;
     this.flushing = true;
     out.push({ type: "flush" });
   }
@@ -111,13 +110,17 @@ export class ClientMachine {
   /** When the machine wants a `tick`; Infinity for never. */
   deadline(): Micros {
     if (this.closed) return Number.POSITIVE_INFINITY;
-    const waiting = this.appender.waiting || this.reader.waiting || this.tailer.waiting;
     return Math.min(
-      this.router.deadline(this.now, waiting),
+      this.router.deadline(this.now, this.waiting(Number.POSITIVE_INFINITY)),
       this.appender.deadline(this.now),
       this.reader.deadline(this.now),
       this.tailer.deadline(this.now),
     );
+  }
+
+  /** Whether a `pump` at `now` may find something to do. */
+  private waiting(now: Micros): boolean {
+    return this.appender.waiting(now) || this.reader.waiting(now) || this.tailer.waiting(now);
   }
 
   private pump(turn: Turn): void {

@@ -9,12 +9,14 @@ import type { Answer, Question, Target, Turn } from "./client-event.ts";
 import type { Link, Unnumbered, Waiter } from "./link.ts";
 import type { Router } from "./router.ts";
 
-/** When a question is asked again, and of whom. */
+/** When questions are asked again, and of whom. */
 interface Pace {
   readonly backoff: Backoff;
-  /** Failures so far: each one moves on to the next node. */
+  /** Failures since the last answer: each one moves on to the next node. */
   attempt: number;
   notBefore: Micros;
+  /** After a failure one question goes ahead; the others wait for what comes of it. */
+  trying: boolean;
 }
 
 interface Ask {
@@ -39,7 +41,7 @@ export class Reader {
   private readonly asks = new Map<number, Ask>();
   /** Those that wait to be sent. */
   private readonly queued = new Set<Ask>();
-  /** The common pace of all read indexes of a target, while any is wanted. */
+  /** The common pace of all reads of a target, while any is wanted. */
   private readonly paces = new Map<string, { readonly pace: Pace; asks: number }>();
   /** At or before the earliest deadline of a call. */
   private earliest: Micros = Number.POSITIVE_INFINITY;
@@ -54,8 +56,10 @@ export class Reader {
     return this.asks.size;
   }
 
-  get waiting(): boolean {
-    return this.queued.size > 0;
+  /** Whether something is to be sent that need not wait beyond `now`. */
+  waiting(now: Micros): boolean {
+    for (const ask of this.queued) if (mayAsk(ask, now)) return true;
+    return false;
   }
 
   ask(question: Omit<Ask, "pace">): void {
@@ -67,8 +71,8 @@ export class Reader {
 
   private paceOf({ question, target }: Omit<Ask, "pace">): Pace {
     const delays = { min: this.config.retryDelayMin, max: this.config.retryDelayMax };
-    const fresh = { backoff: new Backoff(delays, this.draw), attempt: 0, notBefore: 0 };
-    if (question.kind !== "read-index") return fresh;
+    const fresh = { backoff: new Backoff(delays, this.draw), attempt: 0, notBefore: 0, trying: false };
+    if (!isRead(question)) return fresh;
     const shared = this.paces.get(keyOf(target)) ?? { pace: fresh, asks: 0 };
     this.paces.set(keyOf(target), shared);
     shared.asks += 1;
@@ -77,10 +81,13 @@ export class Reader {
 
   pump(turn: Turn): void {
     for (const ask of this.queued) {
-      if (turn.now < ask.pace.notBefore) continue;
+      if (!mayAsk(ask, turn.now)) continue;
       const link = this.router.readLink(ask.target, ask.pace.attempt, turn);
-      if (link !== undefined) link.request(requestOf(ask.question), this.waiterOf(this.take(ask)), turn);
-      else this.failFast(ask, turn);
+      if (link === undefined) this.failFast(ask, turn);
+      else {
+        ask.pace.trying = ask.pace.attempt > 0;
+        link.request(requestOf(ask.question), this.waiterOf(this.take(ask)), turn);
+      }
     }
   }
 
@@ -93,7 +100,7 @@ export class Reader {
     const asks = [first];
     if (first.question.kind !== "read-index") return asks;
     for (const ask of this.queued) {
-      if (ask.pace !== first.pace) continue;
+      if (ask.question.kind !== "read-index" || ask.pace !== first.pace) continue;
       this.queued.delete(ask);
       asks.push(ask);
     }
@@ -112,7 +119,10 @@ export class Reader {
   }
 
   private waiterOf(sent: readonly Ask[]): Waiter {
-    const left = (): Ask[] => sent.filter((ask) => this.asks.has(ask.call));
+    const left = (): Ask[] => {
+      for (const { pace } of sent) pace.trying = false;
+      return sent.filter((ask) => this.asks.has(ask.call));
+    };
     return {
       answered: (response, link, turn) => this.answered(left(), response, link, turn),
       lost: (_link, turn) => this.again(left(), turn.now),
@@ -132,8 +142,7 @@ export class Reader {
       this.router.drop(link, turn, new LogError("malformed-frame", `a ${response.type} as an answer`), true);
       return;
     }
-    first.pace.backoff.reset();
-    first.pace.attempt = 0;
+    this.worked(first.pace);
     for (const ask of asks) {
       this.remove(ask);
       turn.out.push({ type: "answered", call: ask.call, answer });
@@ -143,6 +152,7 @@ export class Reader {
   private faulted(first: Ask, asks: readonly Ask[], fault: Fault, link: Link, turn: Turn): void {
     const error = errorOf(fault);
     if (fault.retry === "never" || fault.code === "transfer-failed") {
+      this.worked(first.pace);
       for (const ask of asks) this.fail(ask, error, turn);
       return;
     }
@@ -152,7 +162,15 @@ export class Reader {
       fault.code === "not-leader" && fault.leader !== "" && pace.attempt < redirectsAtOnceMax;
     if (target === "leader" && fault.code !== "leader-not-ready") this.router.notLeader(link, fault);
     else this.router.learn(fault);
-    this.again(asks, redirected ? turn.now : turn.now + pace.backoff.next());
+    // Questions that were under way together fail together, and that is one failure.
+    const failing = pace.notBefore > turn.now;
+    this.again(asks, redirected ? turn.now : failing ? pace.notBefore : turn.now + pace.backoff.next());
+  }
+
+  private worked(pace: Pace): void {
+    pace.backoff.reset();
+    pace.attempt = 0;
+    pace.notBefore = 0;
   }
 
   private again(asks: readonly Ask[], notBefore: Micros): void {
@@ -166,7 +184,7 @@ export class Reader {
   private remove(ask: Ask): void {
     this.asks.delete(ask.call);
     this.queued.delete(ask);
-    if (ask.question.kind !== "read-index") return;
+    if (!isRead(ask.question)) return;
     const shared = this.paces.get(keyOf(ask.target));
     if (shared === undefined) return;
     shared.asks -= 1;
@@ -201,10 +219,20 @@ export class Reader {
 
   deadline(now: Micros): Micros {
     let earliest = this.earliest;
-    for (const { pace } of this.queued)
-      if (pace.notBefore > now) earliest = Math.min(earliest, pace.notBefore);
+    for (const { pace } of this.queued) {
+      if (pace.notBefore > now && !pace.trying) earliest = Math.min(earliest, pace.notBefore);
+    }
     return earliest;
   }
+}
+
+function mayAsk({ pace }: Ask, now: Micros): boolean {
+  return now >= pace.notBefore && !pace.trying;
+}
+
+/** Whether a question is about the log: what keeps one of them from an answer mostly keeps the others too. */
+function isRead({ kind }: Question): boolean {
+  return kind === "get" || kind === "read-index";
 }
 
 function keyOf(target: Target): string {

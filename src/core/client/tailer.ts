@@ -43,8 +43,11 @@ export class Tailer {
     return this.tails.size;
   }
 
-  get waiting(): boolean {
-    for (const tail of this.tails.values()) if (!tail.asked && !tail.paused) return true;
+  /** Whether something is to be asked for or handed over that need not wait beyond `now`. */
+  waiting(now: Micros): boolean {
+    for (const tail of this.tails.values()) {
+      if (!tail.asked && !tail.paused && (tail.held !== undefined || now >= tail.notBefore)) return true;
+    }
     return false;
   }
 

@@ -40,6 +40,35 @@ describe("client reads", () => {
     expect(never.node(0).requests.length).to.be.within(8, 60);
   });
 
+  it("asks for one read index on behalf of all that want one at the same moment", () => {
+    const h = new Harness([soleLeader()]);
+    get(h, 1);
+    h.run(second);
+    const wanted = Array.from({ length: 20 }, () =>
+      h.call<number>((done) => h.client.readIndex({ timeout }, done)),
+    );
+    h.run(second);
+    expect(wanted.map(codeOf)).to.deep.equal(wanted.map(() => "ok"));
+    const asked = h.node(0).requests.filter((request) => request.type === "read-index");
+    expect(asked.length).to.be.below(3);
+    const later = h.call<number>((done) => h.client.readIndex({ timeout }, done));
+    h.run(second);
+    expect(codeOf(later)).to.equal("ok");
+    const all = h.node(0).requests.filter((request) => request.type === "read-index");
+    expect(all.length, "a later one is asked for on its own").to.equal(asked.length + 1);
+  });
+
+  it("lets one read go ahead while none can be answered, and all of them once one was", () => {
+    const h = new Harness([refuse("no-quorum")]);
+    const reads = Array.from({ length: 50 }, (_, i) => get(h, i % 9));
+    h.run(3 * second);
+    expect(reads.map(codeOf)).to.deep.equal(reads.map(() => "waiting"));
+    expect(h.node(0).requests.length, "50 at first, then one at a time").to.be.below(50 + 20);
+    h.node(0).script = soleLeader();
+    h.run(second);
+    expect(reads.map(codeOf)).to.deep.equal(reads.map(() => "ok"));
+  });
+
   it("goes to the next node when one cannot answer", () => {
     const h = new Harness([refuse("no-quorum"), soleLeader(), refuse("no-quorum")]);
     const entry = get(h, 4);

@@ -1,0 +1,30 @@
+import type { LogError } from "../core/base/errors.ts";
+
+/** Exit codes of servers and of the `log` command, after sysexits.h. */
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 64,
+  unavailable: 69,
+  internal: 70,
+  temporary: 75,
+  configuration: 78,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+/** For a server that could not start. */
+export function exitCodeOf(error: LogError): number {
+  switch (error.code) {
+    case "bad-configuration":
+    case "wrong-directory":
+    case "wrong-cluster":
+    case "wrong-version":
+      return exitCodes.configuration;
+    case "directory-in-use":
+    case "unavailable":
+      return exitCodes.unavailable;
+    default:
+      return exitCodes.internal;
+  }
+}
