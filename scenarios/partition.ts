@@ -20,7 +20,7 @@ export const partitions: Scenario = {
   groups: 2,
   duration: 60 * second,
   budget: "recoverable",
-  workload: { ...restlessLoad, clients: 3, appendsPerSecond: 30, getsPerSecond: 4, readIndexesPerSecond: 10 },
+  workload: { ...restlessLoad, clients: 3, appendsPerSecond: 24, getsPerSecond: 3, readIndexesPerSecond: 6 },
   faults: {
     "network.latencyMax": [500, 10 * millisecond],
     "network.slow": [0, 0.05],

@@ -91,6 +91,8 @@ export class TraceHash {
           mix(this.text(event.role), event.term),
           mix(this.text(event.leader), number(event.lastIndex)),
         );
+      case "refuse":
+        return mix(this.text(event.code), this.text(event.peer));
       default:
         return this.rarePayload(event);
     }

@@ -48,7 +48,7 @@ export class ByteWriter {
   private buffer: Uint8Array;
   private length = 0;
 
-  constructor(initialBytes = 4_096) {
+  constructor(initialBytes = 512) {
     this.buffer = new Uint8Array(initialBytes);
   }
 

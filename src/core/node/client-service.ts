@@ -110,7 +110,7 @@ export class ClientConnection implements ConnectionEvents {
       this.answer(faultOf(hello.requestId, error));
       return this.end();
     }
-    const { cluster, incarnation } = group.status();
+    const { cluster, incarnation } = group;
     const { entryBodyBytesMax, appendEntriesMax, appendBytesMax, inFlightMax } = group.commitLogLimits;
     const answer = answerHello(hello, {
       node: this.config.self,

@@ -221,6 +221,15 @@ export class Group implements LinkGroup {
     return this.replica?.runner.raft.view.leader ?? "";
   }
 
+  /** The cluster that this directory belongs to; "" while it is not known. */
+  get cluster(): string {
+    return this.replica?.membership.cluster ?? "";
+  }
+
+  get incarnation(): string {
+    return this.replica?.membership.incarnation ?? "";
+  }
+
   addressOf(node: NodeId | ""): string {
     return this.groupConfig.peers.find((peer) => peer.node === node)?.address ?? "";
   }
@@ -234,8 +243,8 @@ export class Group implements LinkGroup {
       standing: this.health.standing,
       reason: this.health.reason,
       waitingFor: replica?.membership.unheard() ?? [],
-      cluster: replica?.membership.cluster ?? "",
-      incarnation: replica?.membership.incarnation ?? "",
+      cluster: this.cluster,
+      incarnation: this.incarnation,
       view: replica?.runner.raft.view,
       appliedIndex: replica?.commitLog.appliedIndex ?? -1,
       pendingAppends: replica?.leadership.inFlight ?? 0,

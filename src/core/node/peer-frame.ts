@@ -154,7 +154,14 @@ function checked<T>(read: () => T): T {
 function readHex(reader: ByteReader, digits: number, emptyAllowed: boolean): string {
   const text = reader.ascii(digits);
   if (emptyAllowed && text === "") return text;
-  if (text.length !== digits || !/^[0-9a-f]+$/.test(text))
-    throw new LogError("malformed-frame", "an id that is not hex");
+  if (text.length !== digits || !isHex(text)) throw new LogError("malformed-frame", "an id that is not hex");
   return text;
+}
+
+function isHex(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (!((code >= 48 && code <= 57) || (code >= 97 && code <= 102))) return false;
+  }
+  return true;
 }

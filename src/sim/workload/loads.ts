@@ -4,7 +4,7 @@ import type { WorkloadOptions } from "../scenario.ts";
 /** What most scenarios ask of a cluster: mostly small appends, alone and in batches, beside every kind of read. */
 export const ordinaryLoad: WorkloadOptions = {
   clients: 4,
-  appendsPerSecond: 40,
+  appendsPerSecond: 30,
   getsPerSecond: 4,
   readIndexesPerSecond: 4,
   tails: 1,
