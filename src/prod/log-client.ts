@@ -61,10 +61,12 @@ export interface LogEntry {
   readonly data: Uint8Array;
 }
 
-/** Appends that wait for room in the client's queue; beyond, `append` is refused as `pending-full`. */
+/** Appends that wait for room in the client's queue, and their bytes; beyond, `append` is refused as `pending-full`. */
 const waitersMax = 16_384;
+const waiterBytesMax = 256 * 1_024 * 1_024;
 
 interface Waiter {
+  readonly bytes: number;
   readonly begin: () => void;
   readonly refuse: (error: LogError) => void;
 }
@@ -79,6 +81,7 @@ export class LogClient {
   private readonly turns = new Turns();
   private readonly timeoutMs: number;
   private readonly waiters: Waiter[] = [];
+  private waiterBytes = 0;
   private closed = false;
 
   /** @throws LogError bad-configuration. */
@@ -115,7 +118,7 @@ export class LogClient {
   }
 
   /** Appends entries in order, all of them or none. */
-  appendBatch(
+  async appendBatch(
     batch: readonly (Uint8Array | string)[],
     options: CallOptions = {},
   ): Promise<{ readonly indexes: readonly number[]; readonly term: number }> {
@@ -128,7 +131,9 @@ export class LogClient {
       const begin = (): void =>
         started(this.client.append(bodies, { timeout: deadline - this.begin() }, done));
       if (this.waiters.length === 0 && !this.isFull(begin)) return;
-      this.wait({ begin, refuse: (error) => done(error, { indexes: [], term: 0 }) }, deadline, started);
+      const bytes = bodies.reduce((sum, body) => sum + body.length, 0);
+      const refuse = (error: LogError): void => done(error, { indexes: [], term: 0 });
+      this.wait({ bytes, begin, refuse }, deadline, started);
     });
   }
 
@@ -144,12 +149,15 @@ export class LogClient {
   }
 
   private wait(waiter: Waiter, deadline: Micros, started: (handle: CancelHandle) => void): void {
-    if (this.waiters.length >= waitersMax)
-      throw new LogError("pending-full", `${waitersMax} appends of this client already wait for room`);
+    if (this.waiters.length >= waitersMax || this.waiterBytes + waiter.bytes > waiterBytesMax) {
+      const full = `${this.waiters.length} appends of ${this.waiterBytes} bytes already wait for room in this client`;
+      throw new LogError("pending-full", full);
+    }
     const leave = (error: LogError): void => {
       const at = this.waiters.indexOf(waiting);
       if (at < 0) return;
       this.waiters.splice(at, 1);
+      this.waiterBytes -= waiter.bytes;
       timer.cancel();
       waiter.refuse(error);
     };
@@ -159,6 +167,7 @@ export class LogClient {
       ),
     );
     const waiting: Waiter = {
+      bytes: waiter.bytes,
       begin: () => {
         waiter.begin();
         timer.cancel();
@@ -166,6 +175,7 @@ export class LogClient {
       refuse: leave,
     };
     this.waiters.push(waiting);
+    this.waiterBytes += waiter.bytes;
     started({
       cancel: () => leave(new LogError("cancelled", "cancelled while it waited; nothing was appended")),
     });
@@ -176,6 +186,7 @@ export class LogClient {
       try {
         if (this.isFull(first.begin)) return;
         this.waiters.shift();
+        this.waiterBytes -= first.bytes;
       } catch (error) {
         first.refuse(error as LogError);
       }

@@ -4,6 +4,7 @@ import type { Client, ServiceError } from "@grpc/grpc-js";
 import { credentials, loadPackageDefinition } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { expect } from "chai";
+import { entryBodyBytesMax } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
 import type { LogClient } from "#prod/log-client";
 import { projectRoot } from "../support/sources.ts";
@@ -79,8 +80,14 @@ describe("e2e: the library and the service", function () {
     const appends = Array.from({ length: 600 }, (_, at) => client.append(at === 0 ? "begin" : bytes));
     const indexes = (await Promise.all(appends)).map(({ index }) => index);
     expect(indexes).to.deep.equal(indexes.map((_, at) => (indexes[0] as number) + at));
-    const error = await faultOf(client.append(new Uint8Array(4 * 1_024 * 1_024 + 1)));
+    const error = await faultOf(client.append(new Uint8Array(entryBodyBytesMax + 1)));
     expect([error.code, error.retry]).to.deep.equal(["entry-too-large", "never"]);
+    const none = await Promise.allSettled(Array.from({ length: 25_000 }, () => client.append("")));
+    const refused = none.flatMap((one) => (one.status === "rejected" ? [one.reason as LogError] : []));
+    expect(refused.length).to.be.above(1_000).and.below(none.length / 2);
+    expect(new Set(refused.map(({ code, retry }) => `${code} ${retry}`))).to.deep.equal(
+      new Set(["pending-full later"]),
+    );
   });
 
   it("sends what was given, whatever becomes of the caller's buffer", async () => {
@@ -107,6 +114,29 @@ describe("e2e: the library and the service", function () {
     const nobody = cluster.client();
     await nobody.close();
     expect((await faultOf(nobody.append("x"))).code).to.equal("cancelled");
+  });
+
+  it("keeps its deadlines and obeys an abort while no node answers, and says whether an append may be in the log", async () => {
+    const leader = await cluster.leader(client);
+    await client.append("a session is open");
+    for (const node of cluster.nodes) if (node !== leader) node.child?.kill("SIGSTOP");
+    try {
+      const begun = performance.now();
+      const abort = new AbortController();
+      const faults = Promise.all([
+        faultOf(client.append("perhaps", { timeoutMs: 700 })),
+        faultOf(client.append("perhaps too", { timeoutMs: 20_000, signal: abort.signal })),
+        faultOf(client.readIndex({ timeoutMs: 700 })),
+        faultOf(client.get(1, { timeoutMs: 700 })),
+      ]);
+      setTimeout(() => abort.abort("enough"), 500);
+      const codes = (await faults).map(({ code }) => code);
+      expect(codes).to.deep.equal(["outcome-unknown", "outcome-unknown", "timeout", "timeout"]);
+      expect(performance.now() - begun).to.be.within(690, 2_500);
+    } finally {
+      for (const node of cluster.nodes) node.child?.kill("SIGCONT");
+    }
+    await client.append("again");
   });
 
   it("tails on through the death of the leader, each entry once and in order", async () => {
@@ -165,6 +195,10 @@ describe("e2e: the library and the service", function () {
       const { metadata } = misplaced as ServiceError;
       expect(metadata.get("quorumlog-code")).to.deep.equal(["not-leader"]);
       expect(metadata.get("quorumlog-leader")).to.deep.equal([`${leader.id}-127.0.0.1:${leader.port}`]);
+      const large = await unary(stub, "Append", { data: Buffer.alloc(entryBodyBytesMax + 1) }).catch(
+        (error: ServiceError) => error,
+      );
+      expect((large as ServiceError).metadata.get("quorumlog-code")).to.deep.equal(["entry-too-large"]);
       const unknown = await unary(stub, "Status", { group: "none" }).catch(
         (error: ServiceError) => error.code,
       );

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import {
   accepted,
   appendFrom,
+  endOfLog,
   heartbeatOf,
   Machine,
   makeLog,
@@ -81,7 +82,9 @@ describe("Raft §5.3, log replication: the follower", () => {
     const log = makeLog([1, 1, 3, 3]);
     m.receive(1, appendFrom(4, log, 0));
     expect(m.last.slice(0, 3).map((effect) => effect.type)).to.deep.equal(["role", "truncate", "append"]);
-    expect(m.effects("truncate")).to.deep.equal([{ type: "truncate", from: 2 }]);
+    expect(m.effects("truncate")).to.deep.equal([
+      { type: "truncate", from: 2, before: endOfLog(log.slice(0, 2)) },
+    ]);
     expect(m.effects("append")[0]?.entries).to.deep.equal(log.slice(2));
     expect(m.raft.view).to.include({
       lastIndex: 3,
@@ -97,7 +100,9 @@ describe("Raft §5.3, log replication: the follower", () => {
     const m = new Machine({ term: 4, log: [1, 1, 2, 2] });
     const log = makeLog([1, 1, 3]);
     m.receive(1, appendFrom(4, log, 1));
-    expect(m.effects("truncate")).to.deep.equal([{ type: "truncate", from: 2 }]);
+    expect(m.effects("truncate")).to.deep.equal([
+      { type: "truncate", from: 2, before: endOfLog(log.slice(0, 2)) },
+    ]);
     expect(m.raft.view).to.include({ lastIndex: 2, chainCrc: log[2]?.chainCrc });
     expect(m.raft.entriesFrom(2, 1_000)).to.deep.equal(log.slice(2));
     expect(m.raft.entriesFrom(1, 1_000)).to.equal(undefined);

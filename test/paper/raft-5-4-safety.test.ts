@@ -4,6 +4,7 @@ import {
   appendFrom,
   electionMax,
   electionMin,
+  endOfLog,
   heartbeat,
   Machine,
   makeLog,
@@ -128,7 +129,8 @@ describe("Raft §5.4, safety", () => {
     m.receive(1, appendFrom(2, makeLog([1, 1, 2]), 1, 1));
     expect(m.raft.view.commitIndex).to.equal(1);
     m.receive(2, appendFrom(3, makeLog([1, 1, 3]), 1));
-    expect(m.effects("truncate")).to.deep.equal([{ type: "truncate", from: 2 }]);
+    const before = endOfLog(makeLog([1, 1]));
+    expect(m.effects("truncate")).to.deep.equal([{ type: "truncate", from: 2, before }]);
   });
 });
 
