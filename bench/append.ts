@@ -134,6 +134,35 @@ async function measurePeer(
   return figures;
 }
 
+/** How quorumlog compares with a peer under the same load: above 1 it does more, and waits longer. */
+interface Ratio {
+  readonly peer: string;
+  readonly inFlight: number;
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+function ratiosOf(figures: readonly Figures[]): Ratio[] {
+  const own = figures.filter(({ name }) => name === quorumlog.name);
+  return figures
+    .filter(({ name }) => name !== quorumlog.name)
+    .flatMap((peer) => {
+      const ours = own.find(({ inFlight }) => inFlight === peer.inFlight);
+      if (ours === undefined) return [];
+      const ratio = (mine: number, theirs: number): number => Math.round((mine / theirs) * 100) / 100;
+      return [
+        {
+          peer: peer.name,
+          inFlight: peer.inFlight,
+          perSecond: ratio(ours.perSecond, peer.perSecond),
+          p50: ratio(ours.p50Ms, peer.p50Ms),
+          p99: ratio(ours.p99Ms, peer.p99Ms),
+        },
+      ];
+    });
+}
+
 function report(
   disk: DiskProbe,
   figures: readonly Figures[],
@@ -141,7 +170,8 @@ function report(
   options: Options,
 ): void {
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ disk, figures, leftOut, processors: os.cpus().length })}\n`);
+    const all = { disk, figures, ratios: ratiosOf(figures), leftOut, processors: os.cpus().length };
+    process.stdout.write(`${JSON.stringify(all)}\n`);
     return;
   }
   const lines = [
@@ -150,6 +180,10 @@ function report(
     row(["system", "bytes", "in flight", "acked/s", "p50 ms", "p99 ms", "note"]),
     ...figures.map(({ name, bytes, inFlight, perSecond, p50Ms, p99Ms, note }) =>
       row([name, bytes, inFlight, perSecond, p50Ms, p99Ms, note]),
+    ),
+    ...ratiosOf(figures).map(
+      ({ peer, inFlight, perSecond, p50, p99 }, at) =>
+        `${at === 0 ? "\n" : ""}quorumlog to ${peer}, ${inFlight} in flight: acked/s x ${perSecond}, p50 x ${p50}, p99 x ${p99}`,
     ),
     ...leftOut.map((what) => `!! LEFT OUT: ${what}`),
   ];

@@ -1,6 +1,7 @@
 import { millisecond, second } from "#core/base/units";
 import { aimedCrashes } from "#sim/nemesis/aim";
 import { crashLeader, powerLossOfAll } from "#sim/nemesis/crash";
+import { loneFirstAppend } from "#sim/nemesis/lone-append";
 import { partition } from "#sim/nemesis/partition";
 import { slowDiskSometimes } from "#sim/nemesis/pause";
 import type { Scenario } from "#sim/scenario";
@@ -8,7 +9,8 @@ import { restlessLoad } from "#sim/workload/loads";
 
 /**
  * All nodes lose their power within a moment, again and again, and with it whatever was not synced: entries, votes, cuts,
- * directory entries. Of an unsynced write any sectors may have reached the disk. Short partitions leave tails to cut.
+ * directory entries. Of an unsynced write any sectors may have reached the disk. Short partitions, and first entries that
+ * reach one slow disk only, leave tails to cut.
  */
 export const powerLoss: Scenario = {
   name: "power-loss",
@@ -40,5 +42,6 @@ export const powerLoss: Scenario = {
       kinds: ["old-leader", "halves"],
     });
     slowDiskSometimes(world, { min: 4 * second, max: 15 * second });
+    loneFirstAppend(world, { first: 1 * second, min: 2 * second, max: 6 * second });
   },
 };

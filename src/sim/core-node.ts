@@ -1,4 +1,4 @@
-import { kibibyte } from "../core/base/units.ts";
+import { kibibyte, millisecond } from "../core/base/units.ts";
 import type { NodeLimits } from "../core/node/config.ts";
 import { defaultLimits } from "../core/node/config.ts";
 import { Node } from "../core/node/node.ts";
@@ -21,6 +21,7 @@ export const simulatedLimits: NodeLimits = {
   messageBytesMax: 32 * kibibyte,
   messageEntriesMax: 64,
   inFlightMessagesMax: 16,
+  idleMarkDelay: 60 * millisecond,
   sessionsMax: 24,
   sessionInFlightMax: 64,
 };

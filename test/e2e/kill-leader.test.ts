@@ -1,4 +1,6 @@
+import * as fs from "node:fs";
 import { expect } from "chai";
+import { metricsOfManual, metricsOfPage } from "../support/metrics-manual.ts";
 import { Cluster, sleep } from "./support/cluster.ts";
 import { Load } from "./support/load.ts";
 import { quorumlog } from "./support/run.ts";
@@ -46,6 +48,25 @@ describe("e2e: three processes under load", function () {
     expect(load.history.acked).to.be.above(100);
     expect(Math.max(...times)).to.be.below(recoveryMsMax);
     expect(times).to.have.length(kills);
+  });
+
+  it("the logs tell of elections and never of an entry, the metrics are those of the manual", async () => {
+    const manual = metricsOfManual();
+    for (const { log, httpPort } of cluster.nodes) {
+      const lines = fs.readFileSync(log, "utf8").trim().split("\n");
+      expect(lines.filter((line) => /"msg":"(leader|follower of n\d) in term|"kind":"role"/.test(line))).to
+        .not.be.empty;
+      // Thousands of entries and some twenty elections are behind it.
+      expect(lines.length, log).to.be.below(600);
+      const page = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+      const served = metricsOfPage(page);
+      const described = manual.map(({ name, type, labels }, at) => ({
+        name,
+        type,
+        labels: served[at]?.labels === undefined ? undefined : labels,
+      }));
+      expect(served).to.deep.equal(described);
+    }
   });
 
   it("a command started at the kill of the leader appends within three seconds, its own start included", async () => {

@@ -84,7 +84,9 @@ describe("e2e: the library and the service", function () {
     expect([error.code, error.retry]).to.deep.equal(["entry-too-large", "never"]);
     const none = await Promise.allSettled(Array.from({ length: 25_000 }, () => client.append("")));
     const refused = none.flatMap((one) => (one.status === "rejected" ? [one.reason as LogError] : []));
-    expect(refused.length).to.be.above(1_000).and.below(none.length / 2);
+    expect(refused.length)
+      .to.be.above(1_000)
+      .and.below(none.length / 2);
     expect(new Set(refused.map(({ code, retry }) => `${code} ${retry}`))).to.deep.equal(
       new Set(["pending-full later"]),
     );

@@ -2,16 +2,32 @@
 // the client from there. Run by .ci/run: `node test/e2e/package-check.mjs`.
 import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
+import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlog-package-"));
-// Away from the ports of `npm start`, and of another check on this machine.
-const basePort = 42_000 + (process.pid % 3_000) * 3;
+const basePort = await freeBase();
 const peers = [0, 1, 2].map((at) => `n${at}-127.0.0.1:${basePort + at}`).join(";");
 const startMsMax = 20_000;
+
+function isFree(port) {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+/** Three free ports in a row, with those 1000 above; away from those of `npm start`. */
+async function freeBase() {
+  for (let base = 42_000 + (process.pid % 3_000) * 3; ; base = 42_000 + ((base + 3) % 9_000)) {
+    const wanted = [0, 1, 2].flatMap((at) => [base + at, base + at + 1_000]);
+    if ((await Promise.all(wanted.map(isFree))).every(Boolean)) return base;
+  }
+}
 
 function run(what, file, args, options = {}) {
   const result = spawnSync(file, args, { encoding: "utf8", cwd: folder, ...options });
@@ -45,6 +61,7 @@ async function withCluster(work) {
     process.kill(-child.pid, "SIGTERM");
     await new Promise((resolve) => (child.exitCode !== null ? resolve() : child.once("exit", resolve)));
   }
+  if (child.exitCode !== 0) throw new Error(`npx quorumlog start ended with ${child.exitCode}:\n${said}`);
 }
 
 const client = `

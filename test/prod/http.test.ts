@@ -1,13 +1,11 @@
-import * as fs from "node:fs";
 import * as net from "node:net";
-import * as path from "node:path";
 import { expect } from "chai";
 import { groupId, nodeId } from "#core/base/brand";
 import { LogError } from "#core/base/errors";
 import type { TraceEvent } from "#core/io/trace";
 import { HttpServer } from "#prod/http";
 import { Metrics } from "#prod/metrics";
-import { projectRoot } from "../support/sources.ts";
+import { metricsOfManual, metricsOfPage } from "../support/metrics-manual.ts";
 
 async function freePort(): Promise<number> {
   const server = net.createServer();
@@ -107,16 +105,7 @@ describe("health and metrics over HTTP", () => {
 
   it("serves exactly the metrics that the manual describes, with their types and labels", async () => {
     const text = await (await get("/metrics")).text();
-    const manual = fs.readFileSync(path.join(projectRoot, "docs/METRICS.md"), "utf8");
-    const described = [...manual.matchAll(/^\| `(\w+)` \| (\w+) \|([^|]*)\|/gm)].map(
-      ([, name, type, labels = ""]) =>
-        `${name} ${type} ${[...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label)}`,
-    );
-    const served = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name = "", type]) => {
-      const sample = new RegExp(`^${name}(?:_bucket)?\\{([^}]*)\\}`, "m").exec(text)?.[1] ?? "";
-      return `${name} ${type} ${[...sample.matchAll(/(\w+)="/g)].map(([, label]) => label)}`;
-    });
-    expect(described.sort()).to.deep.equal(served.sort());
+    expect(metricsOfPage(text)).to.deep.equal(metricsOfManual());
   });
 
   it("refuses other methods, pages, long URIs and long headers", async () => {

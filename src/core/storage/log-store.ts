@@ -16,6 +16,7 @@ import type { OpenedLog } from "./open-log.ts";
 import { openLog } from "./open-log.ts";
 import type { StoreOptions } from "./options.ts";
 import { checkStoreOptions } from "./options.ts";
+import type { Expected } from "./read-queue.ts";
 import { ReadQueue } from "./read-queue.ts";
 import type { TermRun } from "./recovery.ts";
 import { Spare } from "./spare.ts";
@@ -117,6 +118,8 @@ export class LogStore {
   private lastIndex: number;
   private durable: number;
   private state: "open" | "failed" | "closed" = "open";
+  /** From here on the disk of a failed log holds what should have been cut. */
+  private uncutFrom = Number.POSITIVE_INFINITY;
   private identitySaves = 0;
   private closing = false;
 
@@ -273,7 +276,7 @@ export class LogStore {
       this.reads.aloneDone();
       if (error !== undefined) this.fail(error, operation.kind);
       else this.carriedOut(operation, result as number | boolean);
-      this.reads.resume(this.lastReadable);
+      this.reads.resume(this.expected);
       this.next();
     });
   }
@@ -303,17 +306,25 @@ export class LogStore {
     if (operation.kind === "mend") operation.done(undefined, Boolean(result));
   }
 
-  /** Entries up to here are there, or will be. */
-  private get lastReadable(): number {
-    return this.state === "open" ? this.lastIndex : this.writer.end.index;
+  /** What readers may expect: entries up to `last` are there, or will be. */
+  private get expected(): Expected {
+    const { cutFrom } = this;
+    const last = this.state === "open" ? this.lastIndex : Math.min(this.writer.end.index, cutFrom - 1);
+    return { last, cutFrom };
+  }
+
+  /** The first index that a waiting cut takes away, or one that a failure kept away; Infinity when there is none. */
+  private get cutFrom(): number {
+    let from = this.uncutFrom;
+    for (const waiting of this.queue) {
+      if (waiting.kind === "truncate") from = Math.min(from, waiting.from);
+    }
+    return from;
   }
 
   /** Entries that are about to be cut are not reported, though they are synced. */
   private tellSynced(): void {
-    let index = this.writer.end.index;
-    for (const waiting of this.queue) {
-      if (waiting.kind === "truncate") index = Math.min(index, waiting.from - 1);
-    }
+    const index = Math.min(this.writer.end.index, this.cutFrom - 1);
     if (index <= this.durable || this.state !== "open") return;
     this.durable = index;
     this.events.synced(index);
@@ -327,7 +338,7 @@ export class LogStore {
    */
   read(first: number, limit: ReadLimit, done: Done<ReadResult>): void {
     assert(this.state !== "closed", "a closed log is not read");
-    this.reads.read(first, limit, done, this.lastReadable);
+    this.reads.read(first, limit, done, this.expected);
   }
 
   // ---- The end
@@ -338,6 +349,7 @@ export class LogStore {
     if (!(error instanceof DiskFault) && !(error instanceof LogError)) throw error;
     if (this.state !== "open") return;
     this.state = "failed";
+    this.uncutFrom = this.cutFrom;
     const waiting = this.queue.splice(0);
     for (const left of waiting) if (left.kind === "close") this.queue.push(left);
     for (const left of waiting) if (left.kind === "mend") left.done(error, false);

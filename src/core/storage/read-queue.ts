@@ -5,6 +5,14 @@ import type { ReadLimit, ReadResult } from "./log-reader.ts";
 import { readEntries } from "./log-reader.ts";
 import type { LogWriter } from "./log-writer.ts";
 
+/** The log as its owner knows it, where the disk may still be behind. */
+export interface Expected {
+  /** The last entry that is there or being written. */
+  readonly last: number;
+  /** What the disk holds from here on is about to be cut; Infinity when no cut waits. */
+  readonly cutFrom: number;
+}
+
 interface WaitingRead {
   readonly first: number;
   readonly limit: ReadLimit;
@@ -23,25 +31,26 @@ export class ReadQueue {
     this.writer = writer;
   }
 
-  /** @param lastIndex the last entry that is there or being written: those are waited for. */
-  read(first: number, limit: ReadLimit, done: Done<ReadResult>, lastIndex: number): void {
+  read(first: number, limit: ReadLimit, done: Done<ReadResult>, expected: Expected): void {
     this.waiting.push({ first, limit, done });
-    this.resume(lastIndex);
+    this.resume(expected);
   }
 
   /** Begins the readings that need not wait. Called after every operation of the writer. */
-  resume(lastIndex: number): void {
+  resume(expected: Expected): void {
     if (this.alone !== undefined || this.aloneRuns) return;
     for (const read of this.waiting.splice(0)) {
-      if (read.first > this.writer.end.index && read.first <= lastIndex) this.waiting.push(read);
-      else this.begin(read);
+      const written = Math.min(this.writer.end.index, expected.cutFrom - 1);
+      if (read.first > written && read.first <= expected.last) this.waiting.push(read);
+      else this.begin(read, written);
     }
   }
 
-  private begin(read: WaitingRead): void {
+  /** @param last the last index whose record on the disk is the one that its owner means. */
+  private begin(read: WaitingRead, last: number): void {
     const { writer } = this;
-    const task =
-      read.first > writer.end.index ? this.nothing() : readEntries(writer.view(), read.first, read.limit);
+    const limit = { ...read.limit, last: Math.min(read.limit.last, last) };
+    const task = read.first > last ? this.nothing() : readEntries(writer.view(), read.first, limit);
     this.running += 1;
     runTask(task, (error, result) => {
       this.running -= 1;

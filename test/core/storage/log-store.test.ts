@@ -215,6 +215,29 @@ describe("log store", () => {
     expect(got[2]).to.deep.equal(fresh.slice(1).map(recordOf));
   });
 
+  it("never gives a record that a cut takes away which waits behind an append", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const all = makeEntries(emptyLogEnd, 1, [100, 100, 100]);
+    log.store.append(all);
+    disk.run();
+    const old = makeEntries(endOfAll(all, emptyLogEnd), 1, [100]);
+    log.store.append(old);
+    log.store.truncate(2);
+    const fresh = makeEntries(endOfAll(all.slice(0, 2), emptyLogEnd), 2, [5, 5]);
+    log.store.append(fresh);
+    const got: string[][] = [];
+    for (const first of [0, 2, 3]) {
+      log.store.read(first, { last: 100, bytesMax: 100_000 }, (error, value) => {
+        got.push(error === undefined ? value.entries.map(recordOf) : [error.message]);
+      });
+    }
+    disk.run();
+    const [before, ...behind] = got;
+    expect(before).to.deep.equal(all.slice(0, 2).map(recordOf));
+    expect(behind).to.deep.equal([fresh.map(recordOf), fresh.slice(1).map(recordOf)]);
+  });
+
   it("replaces the identity by a whole new one or keeps the old one, and tells once the new one is durable", () => {
     let runs = 0;
     for (let calls = 0, left = true; left; calls++) {
