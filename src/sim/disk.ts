@@ -145,7 +145,8 @@ export class DiskWorld {
     const { min, max } = spans[work];
     const ordinary =
       this.latency.between(n, settings[min], settings[max]) + Math.floor(bytes / bytesPerMicro);
-    return (ordinary + this.slow.value(n, settings["disk.slow"], settings["disk.slowMax"])) * this.slowness;
+    // Not both at once: an operation of many seconds would outlast the healing of all faults.
+    return ordinary * this.slowness + this.slow.value(n, settings["disk.slow"], settings["disk.slowMax"]);
   }
 }
 
