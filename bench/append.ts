@@ -19,6 +19,9 @@ Appends to three processes on this machine, and where they are installed to the 
 Figures of one run may be compared with each other only.`;
 
 const exitUsage = 64;
+/** Each system is warmed up alike, before anything is counted. */
+const warmUpInFlight = 64;
+const warmUpSecondsMax = 3;
 
 /** quorumlog itself, behind the same interface as its peers. */
 const quorumlog: Peer = {
@@ -124,6 +127,9 @@ async function measurePeer(
   const payload = new Uint8Array(bytes).fill(65);
   const figures: Figures[] = [];
   try {
+    // One request at a time is too slow a load for compilers and caches to settle under.
+    const warmUp = { bytes, seconds: Math.min(seconds, warmUpSecondsMax), note: "" };
+    await measure({ name: peer.name, inFlight: warmUpInFlight, ...warmUp }, () => run.append(payload));
     for (const count of inFlight) {
       const load = { name: peer.name, inFlight: count, bytes, seconds, note: peer.note };
       figures.push(await measure(load, () => run.append(payload)));

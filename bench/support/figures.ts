@@ -18,7 +18,7 @@ export interface LoadOptions {
   readonly note: string;
 }
 
-/** Loads before anything is counted: connections, caches and the compiler settle. */
+/** Loads before anything is counted: connections and queues settle. */
 const warmUpMs = 1_000;
 
 /** Keeps `inFlight` requests under way for some seconds. */

@@ -92,6 +92,8 @@ async function tail(
   { from, follow, json }: Of<"tail">,
   signal: AbortSignal,
 ): Promise<number> {
+  // A tail goes on through any outage; one that has nobody to begin with is a mistake.
+  if (follow) await client.readIndex({ signal });
   for await (const entry of client.tail({ from, follow, signal })) {
     await write(`${json ? entryJson(entry) : entryLine(entry)}\n`);
   }

@@ -4,7 +4,7 @@ import { groupId, nodeId } from "../core/base/brand.ts";
 import { LogError } from "../core/base/errors.ts";
 import type { Done } from "../core/base/task.ts";
 import type { Micros } from "../core/base/units.ts";
-import type { CancelHandle } from "../core/client/client.ts";
+import type { CancelHandle, TailEvents, TailHandle } from "../core/client/client.ts";
 import { Client } from "../core/client/client.ts";
 import { clientConfig } from "../core/client/client-config.ts";
 import type { NodeStatus } from "../core/commitlog/protocol.ts";
@@ -52,6 +52,8 @@ export interface TailOptions {
   readonly from?: number;
   /** False ends the tail behind what was committed when it began; by default true. */
   readonly follow?: boolean;
+  /** How long a tail that does not follow waits for its next entries; by default the client's. */
+  readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -236,16 +238,12 @@ export class LogClient {
    */
   async *tail(options: TailOptions = {}): AsyncGenerator<LogEntry, void, undefined> {
     const { from = 0, follow = true, signal } = options;
-    const end = follow
-      ? Number.POSITIVE_INFINITY
-      : await this.readIndex(signal === undefined ? {} : { signal });
+    const end = follow ? Number.POSITIVE_INFINITY : await this.readIndex(options);
     if (from > end) return;
+    const idleMsMax = follow ? undefined : this.micros(options) / 1_000;
     this.begin();
-    const iterator = new TailIterator(
-      (events) => this.client.tail(checkedIndex(from), {}, events),
-      signal,
-      end,
-    );
+    const open = (events: TailEvents): TailHandle => this.client.tail(checkedIndex(from), {}, events);
+    const iterator = new TailIterator(open, { signal, last: end, idleMsMax });
     try {
       for (let batch = await iterator.next(); batch !== undefined; batch = await iterator.next()) {
         for (const { index, term, body } of batch) yield { index, term, data: body.slice() };

@@ -7,21 +7,27 @@ type Batch = readonly LogEntry[];
 /** Batches that may wait for the reader; then the tail is paused. */
 const batchesMax = 2;
 
+export interface TailIteratorOptions {
+  readonly signal: AbortSignal | undefined;
+  /** The index behind which the tail ends; Infinity for never. */
+  readonly last: number;
+  /** The tail fails when nothing comes for this long; undefined for never. */
+  readonly idleMsMax: number | undefined;
+}
+
 /** Turns the client's tail into batches that a reader asks for. */
 export class TailIterator {
   private readonly handle: TailHandle;
-  private readonly signal: AbortSignal | undefined;
-  private readonly last: number;
+  private readonly options: TailIteratorOptions;
   private readonly batches: Batch[] = [];
   private error: Error | undefined;
   private over = false;
   private paused = false;
   private wake: (() => void) | undefined;
 
-  /** @param last the index behind which the tail ends; Infinity for never. */
-  constructor(open: (events: TailEvents) => TailHandle, signal: AbortSignal | undefined, last: number) {
-    this.signal = signal;
-    this.last = last;
+  constructor(open: (events: TailEvents) => TailHandle, options: TailIteratorOptions) {
+    this.options = options;
+    const { signal } = options;
     this.handle = open({
       entries: (batch, next) => this.take(batch, next),
       failed: (error) => this.fail(error),
@@ -32,13 +38,13 @@ export class TailIterator {
 
   private readonly aborted = (): void => {
     this.batches.length = 0;
-    this.fail(new LogError("cancelled", "the tail was cancelled", { cause: this.signal?.reason }));
+    this.fail(new LogError("cancelled", "the tail was cancelled", { cause: this.options.signal?.reason }));
   };
 
   private take(batch: Batch, next: number): void {
-    const wanted = batch.filter((entry) => entry.index <= this.last);
+    const wanted = batch.filter((entry) => entry.index <= this.options.last);
     if (wanted.length > 0) this.batches.push(wanted);
-    if (next > this.last) this.over = true;
+    if (next > this.options.last) this.over = true;
     if (this.batches.length >= batchesMax && !this.paused) {
       this.paused = true;
       this.handle.pause();
@@ -65,18 +71,31 @@ export class TailIterator {
         this.handle.resume();
         if (this.batches.length > 0) break;
       }
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
+      await this.awaitNews();
     }
     const batch = this.batches.shift();
     if (batch === undefined && this.error !== undefined) throw this.error;
     return batch;
   }
 
+  private async awaitNews(): Promise<void> {
+    const { idleMsMax } = this.options;
+    const late =
+      idleMsMax === undefined
+        ? undefined
+        : setTimeout(
+            () => this.fail(new LogError("timeout", `no entries came within ${idleMsMax} ms`)),
+            idleMsMax,
+          );
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+    });
+    clearTimeout(late);
+  }
+
   close(): void {
     this.over = true;
-    this.signal?.removeEventListener("abort", this.aborted);
+    this.options.signal?.removeEventListener("abort", this.aborted);
     this.handle.close();
     this.wakeReader();
   }

@@ -4,6 +4,7 @@ import * as path from "node:path";
 import { expect } from "chai";
 import { Cluster, eventually, sleep } from "./support/cluster.ts";
 import { Load } from "./support/load.ts";
+import { callRudely, methods, rudeMessages } from "./support/rude-grpc.ts";
 
 /** Bytes of no protocol, the same in each run. */
 function garbage(bytes: number): Buffer {
@@ -76,6 +77,17 @@ describe("e2e: bad input", function () {
     }
     const text = await (await fetch(`http://127.0.0.1:${cluster.nodes[0]?.httpPort}/metrics`)).text();
     expect(text).to.match(/quorumlog_connections_refused_total\{reason="garbage"\} [1-9]/);
+  });
+
+  it("garbage inside gRPC calls breaks nothing either", async () => {
+    const before = load.history.acked;
+    const pids = cluster.nodes.map(({ child }) => child?.pid);
+    for (const { port } of cluster.nodes)
+      for (const [, bytes] of rudeMessages(garbage(2_000)))
+        await Promise.all(methods.map((method) => callRudely(port, method, bytes)));
+    await eventually("more appends", async () => (load.history.acked > before + 20 ? true : undefined));
+    const statuses = await cluster.statuses(cluster.client());
+    expect(statuses.map(({ pid }) => pid)).to.have.members(pids);
   });
 
   it("a second process on one directory is refused, by the first one's pid", async () => {

@@ -98,6 +98,8 @@ describe("e2e: quorumlog log", function () {
       [1, ["append", "--data", "x", "--group", "other"], /unknown-group/],
       [1, ["transfer", "--to", "n9"], /unknown-node/],
       [69, ["append", "--data", "x", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
+      [69, ["tail", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
+      [69, ["tail", "--follow", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
       [69, ["status", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
       [0, ["--help"], /^$/],
     ];
