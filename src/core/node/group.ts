@@ -242,6 +242,7 @@ export class Group implements LinkGroup {
       voters: sortedVoters(this.groupConfig.peers),
       standing: this.health.standing,
       reason: this.health.reason,
+      readOnly: this.health.standing === "failed" || replica?.opened.store.space().clientBytes === 0,
       waitingFor: replica?.membership.unheard() ?? [],
       cluster: this.cluster,
       incarnation: this.incarnation,

@@ -24,6 +24,8 @@ export interface StatusParts {
   readonly voters: readonly NodeId[];
   readonly standing: Standing;
   readonly reason: string;
+  /** Nothing can be appended here: the disk failed, or is full but for its reserve. */
+  readonly readOnly: boolean;
   readonly waitingFor: readonly NodeId[];
   readonly cluster: string;
   readonly incarnation: string;
@@ -49,7 +51,7 @@ export function groupStatus(parts: StatusParts): GroupStatus {
     lastIndex: view?.lastIndex ?? -1,
     chainCrc: view?.chainCrc ?? 0,
     lag: commitIndex - parts.appliedIndex,
-    readOnly: false,
+    readOnly: parts.readOnly,
     voters: parts.voters,
     pid: parts.processId,
     incarnation: parts.incarnation,

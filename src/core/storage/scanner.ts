@@ -60,6 +60,25 @@ export function follows(end: LogEnd, next: LogEnd): boolean {
   return next.index > end.index && next.term >= end.term && next.pos - end.pos >= least;
 }
 
+/** @returns the offset behind the last byte of [from, to) that is not zero; `from` when all of them are. */
+export function endOfData(bytes: Uint8Array, from: number, to: number): number {
+  // What is preallocated is all zeros, and much of it: four bytes at a time, where they are aligned.
+  const shift = (4 - (bytes.byteOffset % 4)) % 4;
+  const count = Math.floor((bytes.length - shift) / 4);
+  const words = count > 0 ? new Int32Array(bytes.buffer, bytes.byteOffset + shift, count) : noWords;
+  const first = Math.ceil(Math.max(0, from - shift) / 4);
+  let at = to;
+  while (at > from && bytes[at - 1] === 0) {
+    at -= 1;
+    let word = (at - shift) / 4;
+    if (!Number.isInteger(word)) continue;
+    while (word > first && words[word - 1] === 0) word -= 1;
+    at = Math.max(from, Math.min(at, word * 4 + shift));
+  }
+  return at;
+}
+const noWords = new Int32Array(0);
+
 /** Reads headers and records from the segments in order. Only one call is under way at a time. */
 export class Scanner {
   private readonly files: LogFiles;
@@ -255,11 +274,7 @@ export class Scanner {
   /** Remembers the last byte other than zero among those of [from, to) that are in memory. */
   private noteDirty(number: number, from: number, to: number, leftovers: Leftovers): void {
     const { bytes, start } = this.window;
-    for (let at = Math.min(to - start, bytes.length) - 1; at >= from - start; at--) {
-      if (bytes[at] !== 0) {
-        leftovers.dirty.set(number, start + at + 1);
-        return;
-      }
-    }
+    const end = endOfData(bytes, from - start, Math.min(to - start, bytes.length));
+    if (end > from - start) leftovers.dirty.set(number, start + end);
   }
 }
