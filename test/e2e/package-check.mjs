@@ -38,10 +38,9 @@ function run(what, file, args, options = {}) {
 }
 
 async function withCluster(work) {
-  const child = spawn("npx", ["quorumlog", "start", "--base-port", String(basePort)], {
-    cwd: folder,
-    detached: true,
-  });
+  // Without npx between: npm ends by the signal that it passes on, whatever the exit code of its child.
+  const program = path.join(folder, "node_modules/.bin/quorumlog");
+  const child = spawn(program, ["start", "--base-port", String(basePort)], { cwd: folder });
   let said = "";
   child.stdout.on("data", (bytes) => {
     said += bytes;
@@ -55,13 +54,14 @@ async function withCluster(work) {
       if (performance.now() > until || child.exitCode !== null) throw new Error(`no three nodes:\n${said}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    console.log("ok: npx quorumlog start");
+    console.log("ok: quorumlog start");
     work();
   } finally {
-    process.kill(-child.pid, "SIGTERM");
+    child.kill("SIGTERM");
     await new Promise((resolve) => (child.exitCode !== null ? resolve() : child.once("exit", resolve)));
   }
-  if (child.exitCode !== 0) throw new Error(`npx quorumlog start ended with ${child.exitCode}:\n${said}`);
+  if (child.exitCode === 0) console.log("ok: quorumlog start ends cleanly");
+  else throw new Error(`quorumlog start ended with ${child.exitCode}:\n${said}`);
 }
 
 const client = `
