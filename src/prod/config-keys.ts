@@ -46,16 +46,16 @@ function words(key: string): string[] {
 }
 
 type KeyOptions = Pick<ConfigKey, "doc" | "rule" | "allowed"> &
-  Partial<Pick<ConfigKey, "fallback" | "flag" | "limit">>;
+  Partial<Pick<ConfigKey, "fallback" | "flag" | "env" | "limit">>;
 
 function define(key: string, options: KeyOptions): ConfigKey {
   const parts = words(key);
   return {
     fallback: undefined,
     flag: parts.join("-"),
+    env: `QUORUMLOG_${parts.join("_").toUpperCase()}`,
     ...options,
     key,
-    env: `QUORUMLOG_${parts.join("_").toUpperCase()}`,
   };
 }
 
@@ -86,6 +86,8 @@ const identityKeys: readonly ConfigKey[] = [
     rule: { kind: "peers" },
     allowed: peerListAllowed,
     fallback: defaultPeers,
+    // Not QUORUMLOG_PEERS: that one tells clients which nodes to ask, and must never change who votes.
+    env: "QUORUMLOG_VOTERS",
     doc: "All voters of the group, this node included, and where each listens for peers and clients.",
   }),
   define("dLegerSelfId", {

@@ -183,30 +183,34 @@ export class LogService {
         if (!over) call.emit("error", this.statusOf(error, name));
         over = true;
       };
-      const next = (group: Group, from: number): void => {
+      const next = (group: Group, from: number, last: number): void => {
         if (over) return;
-        const wait = follow ? tailWait : 0;
+        if (from > last) return void call.end();
         const request = {
           from,
           entriesMax: tailEntriesMax,
           bytesMax: tailBytesMax,
-          wait,
-          linearizable: true,
+          wait: tailWait,
+          linearizable: false,
         };
         group.tail(request, (error, tail) => {
           if (over) return;
           if (error !== undefined) return fail(error);
           const entries = tail.entries.map(({ index, term, body }) => ({ index, term, data: body }));
           const room = entries.length === 0 || call.write({ entries, next: tail.next });
-          if (!follow && tail.next > tail.commitIndex) return void call.end();
           // A reader that is slow is not read ahead for.
-          if (room) setImmediate(next, group, tail.next);
-          else call.once("drain", () => next(group, tail.next));
+          if (room) setImmediate(next, group, tail.next, last);
+          else call.once("drain", () => next(group, tail.next, last));
         });
+      };
+      /** Follows for ever, or up to what a majority confirms to be committed by now. */
+      const begin = (group: Group, from: number): void => {
+        if (follow) return next(group, from, Number.POSITIVE_INFINITY);
+        group.readIndex((error, last) => (error === undefined ? next(group, from, last) : fail(error)));
       };
       this.turns.enter();
       try {
-        next(this.groupOf(name), call.request.from);
+        begin(this.groupOf(name), call.request.from);
       } catch (error) {
         fail(error as Error);
       }

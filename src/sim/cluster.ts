@@ -266,7 +266,8 @@ export class Cluster {
     }
     // A process that cannot start exits, and whoever watches it starts it again.
     this.world.count("failed-start");
-    this.world.trace.fault(slot.node, "crash", `start failed: ${error.message}`);
+    this.world.trace.fault(slot.node, "failed-start", error.message);
+    this.world.trace.fault(slot.node, "crash", "its start failed");
     this.gone(slot, "kill");
     const { life } = slot.process;
     this.world.scheduler.call(this.world.scheduler.now + this.world.settings["process.downMax"], () => {

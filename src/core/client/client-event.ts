@@ -32,7 +32,6 @@ export interface TailPlan {
   readonly bytesMax: number;
   /** How long a node may hold a request for which there is no entry yet. */
   readonly wait: Micros;
-  readonly linearizable: boolean;
 }
 
 /** All the inputs of the machine. Calls are numbered by the driver; no number is used twice. */

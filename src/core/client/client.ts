@@ -79,7 +79,6 @@ const tailDefaults: Omit<TailPlan, "from"> = {
   entriesMax: 1_024,
   bytesMax: 1_024 * 1_024,
   wait: 1 * second,
-  linearizable: true,
 };
 
 /**

@@ -82,7 +82,7 @@ export class Tailer {
         tail.held = undefined;
       }
       if (!wantsEntries(tail) || turn.now < tail.notBefore) continue;
-      const { target, entriesMax, bytesMax, wait, linearizable } = tail.plan;
+      const { target, entriesMax, bytesMax, wait } = tail.plan;
       const link = this.router.readLink(target, tail.attempt, turn);
       if (link === undefined) continue;
       tail.asked = true;
@@ -92,7 +92,8 @@ export class Tailer {
         entriesMax,
         bytesMax,
         waitMicros: wait,
-        linearizable,
+        // What is committed is committed; that there is nothing yet is told to nobody.
+        linearizable: false,
       } as const;
       link.request(request, tail, turn, wait);
     }

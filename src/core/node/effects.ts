@@ -39,6 +39,9 @@ export interface EffectRunnerOptions {
   readonly events: EffectEvents;
 }
 
+/** Messages that may wait for a hard state; of more the oldest are dropped, as a network would: Raft repeats them. */
+const heldMax = 4_096;
+
 /**
  * Steps a group's Raft machine and carries its effects out in order. The rule of the house: what a message asserts is
  * synced before it leaves. A message behind a `save` is held until term and vote are on the disk; entries are asserted
@@ -137,7 +140,10 @@ export class EffectRunner {
       );
     }
     if (this.hardStates === this.hardStatesDurable) this.transmit(to, message);
-    else this.held.push({ to, message, behind: this.hardStates });
+    else {
+      this.held.push({ to, message, behind: this.hardStates });
+      if (this.held.length > heldMax) this.held.shift();
+    }
   }
 
   private transmit(to: NodeId, message: Message): void {

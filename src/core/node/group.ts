@@ -139,8 +139,12 @@ export class Group implements LinkGroup {
   }
 
   private participate(fully: boolean): void {
+    const { replica } = this;
+    if (replica === undefined) return;
     const participation = fully && !this.stopping ? "full" : "none";
-    this.replica?.runner.step({ type: "participation", now: this.now, participation });
+    const damaged = replica.opened.store.damage()[0];
+    const intactTo = damaged === undefined ? Number.POSITIVE_INFINITY : damaged.first - 1;
+    replica.runner.step({ type: "participation", now: this.now, participation, intactTo });
   }
 
   /** Hands leadership over if this node has it, then closes the log. */

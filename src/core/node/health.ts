@@ -19,7 +19,7 @@ export interface HealthOptions {
   sendBulk(to: NodeId, frame: Uint8Array): void;
   /** Whether the directory is that of a voter that was never lost. */
   active(): boolean;
-  /** The node may take part fully, or only listen. */
+  /** The node may take part fully, or only listen; told again when what is damaged has changed. */
   participate(fully: boolean): void;
   /** What could not be read before may be readable now. */
   retryReads(): void;
@@ -74,7 +74,9 @@ export class Health {
   }
 
   set(standing: Standing, reason: string): void {
-    if (this.current === standing || this.current === "failed") return;
+    if (this.current === "failed") return;
+    // Damage that grows or shrinks changes what the node may vouch for.
+    if (this.current === standing) return this.options.participate(standing === "member");
     this.current = standing;
     this.why = reason;
     this.options.ports.trace.emit({ kind: "standing", ...this.at, standing, reason });
@@ -136,7 +138,10 @@ export class Health {
     const { trace } = this.options.ports;
     trace.emit({ kind: "damage", ...this.at, from: range.first, to: range.last, change: "mended" });
     if (range.last > range.first) this.guessed = true;
-    if (this.options.damage().length > 0) return this.repair.ask();
+    if (this.options.damage().length > 0) {
+      this.options.participate(false);
+      return this.repair.ask();
+    }
     if (this.guessed) this.options.reopen();
     else this.healed("every damaged record was mended");
   }

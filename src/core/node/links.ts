@@ -94,7 +94,14 @@ export class PeerLinks {
   accept(connection: Connection): ConnectionEvents {
     const link = new AcceptedLink(connection, this.groups, () => this.accepted.delete(link));
     this.accepted.add(link);
+    if (this.accepted.size > this.limits.connectionsMax) this.closeOne(link);
     return link;
+  }
+
+  /** Too many connections: the oldest that nobody introduced itself on goes, or else the newest. */
+  private closeOne(newest: AcceptedLink): void {
+    for (const link of this.accepted) if (!link.isIntroduced) return link.close();
+    newest.close();
   }
 
   stop(): void {
@@ -272,6 +279,10 @@ class AcceptedLink implements ConnectionEvents {
     this.connection = connection;
     this.groups = groups;
     this.forget = forget;
+  }
+
+  get isIntroduced(): boolean {
+    return this.introduced.size > 0;
   }
 
   opened(): void {}

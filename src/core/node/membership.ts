@@ -59,7 +59,8 @@ export class Membership {
   constructor(options: MembershipOptions, events: MembershipEvents) {
     this.options = options;
     this.events = events;
-    this.identity = options.identity;
+    // A directory that nothing was promised with takes the voters that it is asked to serve.
+    this.identity = { ...options.identity, voters: options.voters };
     this.meta = options.meta;
     for (const peer of options.meta.peers) this.pins.set(peer.node, peer.incarnation);
   }
@@ -90,6 +91,7 @@ export class Membership {
       incarnation: this.identity.incarnation,
       stage: this.identity.stage,
       entryBodyBytesMax,
+      voters: this.options.voters,
       peers: this.meta.peers,
     };
   }
@@ -123,6 +125,12 @@ export class Membership {
       return {
         code: "unknown-node",
         message: `${hello.from} is no other voter of group ${group} on ${self}`,
+      };
+    }
+    if (hello.voters.join() !== voters.join()) {
+      return {
+        code: "wrong-cluster",
+        message: `group ${group} has the voters ${voters.join(", ")} on ${self}, and ${hello.voters.join(", ")} on ${hello.from}`,
       };
     }
     if (hello.cluster !== "" && this.cluster !== "" && hello.cluster !== this.cluster) {

@@ -39,6 +39,7 @@ export function openGroup(
     directory: group.directory,
     group: group.group,
     node: config.self,
+    voters: sortedVoters(group.peers),
     segmentBytes: limits.segmentBytes,
     reserveBytes: limits.reserveBytes,
     batchBytesMax: limits.batchBytesMax,

@@ -11,6 +11,7 @@ import { stages } from "../storage/identity.ts";
 /** Version of the frames between peers that this build writes, and the lowest it reads. */
 export const peerVersion = 1;
 export const peerVersionLowest = 1;
+const votersMax = 16;
 
 /** Opens a connection for one group, and tells how far its directory is. Repeated until answered. */
 export interface Hello {
@@ -23,6 +24,8 @@ export interface Hello {
   readonly incarnation: string;
   readonly stage: Stage;
   readonly entryBodyBytesMax: number;
+  /** Sorted. Nodes that name different voters would count different majorities: they refuse each other. */
+  readonly voters: readonly NodeId[];
   /** The incarnations of the voters that an active node knows. */
   readonly peers: readonly { readonly node: NodeId; readonly incarnation: string }[];
 }
@@ -76,6 +79,8 @@ export function encodeHello(type: "hello" | "welcome", group: GroupId, hello: He
     .ascii(hello.incarnation)
     .u8(stages.indexOf(hello.stage))
     .u32(hello.entryBodyBytesMax);
+  scratch.u8(hello.voters.length);
+  for (const voter of hello.voters) scratch.ascii(voter);
   scratch.u8(hello.peers.length);
   for (const peer of hello.peers) scratch.ascii(peer.node).ascii(peer.incarnation);
   return scratch.finish();
@@ -90,13 +95,19 @@ export function decodeHello(reader: ByteReader): Hello {
   const stage = stages[reader.u8()];
   if (stage === undefined) throw new LogError("malformed-frame", "an unknown stage in a hello");
   const entryBodyBytesMax = reader.u32();
-  const count = reader.u8();
-  if (count > 16) throw new LogError("malformed-frame", `a hello that lists ${count} voters`);
+  const voters = [];
+  for (let left = readCount(reader); left > 0; left--) voters.push(readNode(reader));
   const peers = [];
-  for (let n = 0; n < count; n++)
+  for (let left = readCount(reader); left > 0; left--)
     peers.push({ node: readNode(reader), incarnation: readHex(reader, 16, false) });
   reader.done();
-  return { from, versionLow, versionHigh, cluster, incarnation, stage, entryBodyBytesMax, peers };
+  return { from, versionLow, versionHigh, cluster, incarnation, stage, entryBodyBytesMax, voters, peers };
+}
+
+function readCount(reader: ByteReader): number {
+  const count = reader.u8();
+  if (count > votersMax) throw new LogError("malformed-frame", `a hello that lists ${count} voters`);
+  return count;
 }
 
 export function encodeRefusal(group: GroupId, refusal: Refusal): Uint8Array {

@@ -20,7 +20,7 @@ export interface TailRequest {
   readonly bytesMax: number;
   /** How long to wait for the first entry; 0 answers at once. */
   readonly wait: Micros;
-  /** False: "nothing yet" may be told from what this node knows, however old. */
+  /** True: "nothing yet" is told only once a majority has confirmed it. False: as this node knows it, however old. */
   readonly linearizable: boolean;
 }
 
@@ -147,7 +147,7 @@ export class Reads {
   /** Entries from `from` on; waits for one if the log ends there. */
   tail(request: TailRequest, done: Done<TailAnswer>): void {
     if (request.from <= this.source.appliedIndex) return this.answer(request, done);
-    if (request.wait <= 0 && request.linearizable) return this.endConfirmed(request, done);
+    if (request.wait <= 0) return this.nothingYet(request, done);
     if (this.tails.size >= this.source.tailsMax) {
       const error = new LogError("pending-full", `${this.tails.size} tails already wait here`);
       return done(error, undefined as never);
@@ -156,12 +156,15 @@ export class Reads {
     this.tails.add(waiting);
     waiting.timer = this.source.clock.at(this.source.clock.monotonic() + request.wait, () => {
       this.tails.delete(waiting);
-      done(undefined, { next: request.from, commitIndex: this.source.appliedIndex, entries: [] });
+      this.nothingYet(request, done);
     });
   }
 
-  /** "There is nothing yet" is said only when a majority confirms it. */
-  private endConfirmed(request: TailRequest, done: Done<TailAnswer>): void {
+  private nothingYet(request: TailRequest, done: Done<TailAnswer>): void {
+    if (!request.linearizable) {
+      done(undefined, { next: request.from, commitIndex: this.source.appliedIndex, entries: [] });
+      return;
+    }
     this.readIndex((error, index) => {
       if (error !== undefined) return done(error, undefined as never);
       if (request.from <= this.source.appliedIndex) return this.answer(request, done);

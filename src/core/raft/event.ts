@@ -14,6 +14,8 @@ export interface HardState {
 export interface TermRun {
   readonly firstIndex: number;
   readonly term: number;
+  /** For damaged entries, whose terms cannot be read: they rise from `term` to at most this. */
+  readonly termMax?: number;
 }
 
 /** What the disk gave back at start. */
@@ -69,7 +71,13 @@ export type RaftEvent =
   | { readonly type: "peer-up"; readonly now: Micros; readonly peer: NodeId }
   /** Whether a peer's votes and acknowledgements count (false: its directory is not the one that the group knows). */
   | { readonly type: "peer-counts"; readonly now: Micros; readonly peer: NodeId; readonly counts: boolean }
-  | { readonly type: "participation"; readonly now: Micros; readonly participation: Participation };
+  /** `intactTo`: every entry up to there can be read; Infinity when nothing is damaged. */
+  | {
+      readonly type: "participation";
+      readonly now: Micros;
+      readonly participation: Participation;
+      readonly intactTo?: number;
+    };
 
 /** All the outputs, to be carried out in order. */
 export type Effect =

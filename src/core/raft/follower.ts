@@ -19,7 +19,7 @@ export function onAppendEntries(s: RaftState, from: NodeId, m: AppendEntries): v
   // Backpressure from the own disk: as if the message was lost, and the leader sends it again.
   if (m.entries.length > 0 && s.log.undurableBytes > s.config.uncommittedBytesMax) return;
   // Raft §5.3: refuse unless the log holds an entry at prevIndex whose term is prevTerm.
-  if (s.log.termAt(m.prevIndex) !== m.prevTerm) {
+  if (!s.log.matchesTerm(m.prevIndex, m.prevTerm)) {
     refuse(s, from, m);
     return;
   }
@@ -47,7 +47,7 @@ function knownEntries(s: RaftState, entries: readonly Entry[]): number {
   let known = 0;
   for (; known < entries.length; known++) {
     const entry = entries[known] as Entry;
-    if (s.log.termAt(entry.index) !== entry.term) break;
+    if (!s.log.matchesTerm(entry.index, entry.term)) break;
     if (!sameChain(s, entry.index, entry.chainCrc)) {
       s.out.push({ type: "diverged", index: entry.index });
       return -1;
@@ -86,14 +86,19 @@ function endBefore(m: AppendEntries): LogEnd {
 function cut(s: RaftState, end: LogEnd): void {
   assertDoesNotLead(s);
   s.log.truncate(end, s.commitIndex);
+  // The damage went with what was cut.
+  if (end.index <= s.intactTo) s.intactTo = Number.POSITIVE_INFINITY;
   saveHardState(s);
   s.out.push({ type: "truncate", from: end.index + 1, before: end });
   s.trace.emit({ kind: "truncate", node: s.self, group: s.group, from: end.index + 1 });
 }
 
-/** What this node may assert to its leader: synced, and checked against that leader's log in this term. */
+/**
+ * What this node may assert to its leader: synced, checked against that leader's log in this term, and readable: behind
+ * a damaged entry it holds nothing that counts until a peer has mended that one.
+ */
 function matchIndexOf(s: RaftState): number {
-  return Math.min(s.log.durableIndex, s.verifiedIndex);
+  return Math.min(s.log.durableIndex, s.verifiedIndex, s.intactTo);
 }
 
 function accept(s: RaftState, leader: NodeId): void {

@@ -98,7 +98,13 @@ export function assertTermsCoverLog(end: LogEnd, terms: readonly TermRun[]): voi
     const run = terms[i] as TermRun;
     const before = terms[i - 1];
     covered &&= run.firstIndex <= end.index;
-    covered &&= before === undefined || (run.firstIndex > before.firstIndex && run.term > before.term);
+    const termMax = run.termMax ?? run.term;
+    covered &&= termMax >= run.term;
+    covered &&=
+      before === undefined ||
+      (run.firstIndex > before.firstIndex &&
+        run.term >= (before.termMax ?? before.term) &&
+        (termMax > before.term || before.termMax !== undefined));
   }
   assert(covered, "the recovered term runs are ascending and end with the log");
 }

@@ -26,6 +26,8 @@ export class RaftLog {
   /** Runs of equal terms, ascending: run r covers runFirst[r] .. runFirst[r + 1] - 1. */
   private readonly runFirst: number[] = [];
   private readonly runTerm: number[] = [];
+  /** As runTerm, except for damaged entries: there the highest term they may be of, runTerm being the lowest. */
+  private readonly runTermMax: number[] = [];
   private window: (Entry | undefined)[] = [];
   /** Where the window begins in its array; the slots before are vacant. */
   private head = 0;
@@ -42,6 +44,7 @@ export class RaftLog {
     for (const run of terms) {
       this.runFirst.push(run.firstIndex);
       this.runTerm.push(run.term);
+      this.runTermMax.push(run.termMax ?? run.term);
     }
     assertTermsCoverLog(end, terms);
   }
@@ -51,6 +54,16 @@ export class RaftLog {
     if (index === this.lastIndex) return this.lastTerm;
     if (index === -1) return 0;
     return index > this.lastIndex ? undefined : this.runTerm[this.runOf(index)];
+  }
+
+  /**
+   * Whether the entry at `index` is of `term`, as far as can be told: of a damaged one only bounds may be known, and
+   * within them nothing proves a conflict. What is cut behind it later shows whether it was one.
+   */
+  matchesTerm(index: number, term: number): boolean {
+    if (index < 0 || index >= this.lastIndex) return this.termAt(index) === term;
+    const run = this.runOf(index);
+    return (this.runTerm[run] as number) <= term && term <= (this.runTermMax[run] as number);
   }
 
   /** The run that covers `index`; -1 when it is before the first. */
@@ -131,10 +144,7 @@ export class RaftLog {
   append(entries: readonly Entry[]): void {
     for (const entry of entries) {
       assertEntryContinues(this, entry);
-      if (entry.term !== this.lastTerm || this.runFirst.length === 0) {
-        this.runFirst.push(entry.index);
-        this.runTerm.push(entry.term);
-      }
+      if (entry.term !== this.lastTerm || this.runFirst.length === 0) this.beginRun(entry.index, entry.term);
       this.window.push(entry);
       this.lastIndex = entry.index;
       this.lastTerm = entry.term;
@@ -143,13 +153,30 @@ export class RaftLog {
     }
   }
 
+  private beginRun(firstIndex: number, term: number): void {
+    this.runFirst.push(firstIndex);
+    this.runTerm.push(term);
+    this.runTermMax.push(term);
+  }
+
+  private dropRunsFrom(index: number): void {
+    while (this.runFirst.length > 0 && (this.runFirst[this.runFirst.length - 1] as number) >= index) {
+      this.runFirst.pop();
+      this.runTerm.pop();
+      this.runTermMax.pop();
+    }
+  }
+
   /** Cuts everything behind `end`, which the caller knows to be this log's own content there. */
   truncate(end: LogEnd, commitIndex: number): void {
     assertKeepsCommitted(end.index, commitIndex);
     const from = end.index + 1;
-    while (this.runFirst.length > 0 && (this.runFirst[this.runFirst.length - 1] as number) >= from) {
-      this.runFirst.pop();
-      this.runTerm.pop();
+    this.dropRunsFrom(from);
+    const run = this.runFirst.length - 1;
+    if (run >= 0 && this.runTermMax[run] !== this.runTerm[run]) {
+      // The cut goes through damage: of its last entry the term is known from now on.
+      this.dropRunsFrom(end.index);
+      this.beginRun(end.index, end.term);
     }
     if (from <= this.windowFirst) {
       this.window = [];

@@ -122,7 +122,7 @@ export class Raft {
         this.peerCounts(event.peer, event.counts);
         return;
       case "participation":
-        this.participate(event.participation);
+        this.participate(event.participation, event.intactTo ?? Number.POSITIVE_INFINITY);
         return;
       default:
         unreachable(event);
@@ -293,8 +293,9 @@ export class Raft {
     pump(s, progress);
   }
 
-  private participate(participation: Participation): void {
+  private participate(participation: Participation, intactTo: number): void {
     const s = this.state;
+    s.intactTo = intactTo;
     s.participation = participation;
     if (participation === "none") stopTakingPart(s);
   }

@@ -68,6 +68,8 @@ export class RaftState {
 
   /** As a follower: the highest index that was checked against the leader's log in this term; -1 for none. */
   verifiedIndex = -1;
+  /** Every entry up to here can be read. */
+  intactTo: number = Number.POSITIVE_INFINITY;
   /** As a follower: the highest match that was sent to the leader of this term. */
   assertedMatch = -1;
   leaderHeardAt: Micros = Number.NEGATIVE_INFINITY;

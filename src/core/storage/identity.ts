@@ -118,6 +118,7 @@ export function checkIdentity(
     readonly cluster: string;
     readonly group: GroupId;
     readonly node: NodeId;
+    readonly voters: readonly NodeId[] | undefined;
     readonly directory: string;
   },
 ): void {
@@ -131,5 +132,11 @@ export function checkIdentity(
   if (found.node !== asked.node) refuse("node", found.node, asked.node);
   if (asked.cluster !== "" && found.cluster !== "" && found.cluster !== asked.cluster) {
     refuse("cluster", found.cluster, asked.cluster);
+  }
+  // Two lists of voters have majorities that do not meet. Before the group is made nothing was promised to anyone.
+  const { voters } = asked;
+  if (voters !== undefined && found.stage !== "empty" && found.voters.join() !== voters.join()) {
+    const kept = "; a group keeps the voters that it was made with: name exactly those as its peers";
+    refuse("a group of the voters", found.voters.join(", "), `${voters.join(", ")}${kept}`);
   }
 }

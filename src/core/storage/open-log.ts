@@ -43,7 +43,7 @@ export function* openLog(
   if (created && used) throw damaged(`${directory}/${identityName} is missing beside a log`);
   if (created) yield* writeIdentity(disk, directory, newIdentity());
   const identity = yield* readIdentity(disk, directory);
-  checkIdentity(identity, { ...options, cluster: options.cluster ?? "" });
+  checkIdentity(identity, { ...options, cluster: options.cluster ?? "", voters: options.voters });
   const files = new LogFiles(disk, directory, options.segmentBytes, identity);
   const numbers = names.map(segmentNumber).filter((number) => number !== undefined);
   try {

@@ -10,6 +10,8 @@ export interface StoreOptions {
   readonly cluster?: string;
   readonly group: GroupId;
   readonly node: NodeId;
+  /** Sorted; checked against those that the directory's group was made with. */
+  readonly voters?: readonly NodeId[];
   /** A multiple of 4 KiB, at least 8 KiB. A larger frame gets a segment of its own. */
   readonly segmentBytes: number;
   /** The last preallocated bytes, kept for what must still be written on a full disk. */
@@ -22,7 +24,7 @@ export interface StoreOptions {
   readonly indexIntervalBytes: number;
 }
 
-export const defaultStoreLimits: Omit<StoreOptions, "directory" | "cluster" | "group" | "node"> = {
+export const defaultStoreLimits: Omit<StoreOptions, "directory" | "cluster" | "group" | "node" | "voters"> = {
   segmentBytes: 64 * mebibyte,
   reserveBytes: 16 * mebibyte,
   batchBytesMax: mebibyte,

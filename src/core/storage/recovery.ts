@@ -15,10 +15,11 @@ import type { Cut } from "./meta.ts";
 import type { Anchor } from "./scanner.ts";
 import { SparseIndex } from "./sparse-index.ts";
 
-/** A run of entries of one term. */
+/** A run of entries of one term. With `termMax` the terms cannot be read: they rise from `term` to at most that. */
 export interface TermRun {
   readonly firstIndex: number;
   readonly term: number;
+  readonly termMax?: number;
 }
 
 /** What reading the segments from the first to the last byte came to. Nothing was changed. */
@@ -80,8 +81,12 @@ class Gathering implements LogVisitor {
 
   hole(hole: Hole): boolean {
     this.holes.add(hole);
-    // The terms within a hole are not known; the one of its last record is.
-    this.noteTerm(hole.after.index, hole.after.term);
+    const { before, after } = hole;
+    // The terms within a hole are not known, only their bounds; the one of its last record is.
+    if (after.index > before.index + 1 && after.term > before.term) {
+      this.terms.push({ firstIndex: before.index + 1, term: before.term, termMax: after.term });
+    }
+    this.noteTerm(after.index, after.term);
     this.behindHole = true;
     return true;
   }

@@ -12,6 +12,7 @@ import { LinearizableLog } from "./linearizable-log.ts";
 import { Liveness } from "./liveness.ts";
 import { LogMatching } from "./log-matching.ts";
 import { Monotonic } from "./monotonic.ts";
+import { SoundStanding } from "./sound-standing.ts";
 import { StateMachineSafety } from "./state-machine-safety.ts";
 import { TailIntegrity } from "./tail-integrity.ts";
 import { VoteDurability } from "./vote-durability.ts";
@@ -41,6 +42,7 @@ export function allCheckers(report: Report, topology: Topology): Checkers {
     new CommittedDurable(report, model),
     new VoteDurability(report, model),
     new Monotonic(report, model),
+    new SoundStanding(report),
     new AppendOnce(report, applied),
     new LinearizableLog(report, applied),
     new TailIntegrity(report, applied),

@@ -43,10 +43,16 @@ function operationFlaw(
   places: ReadonlyMap<number, number>,
 ): Flaw | undefined {
   if (operation.outcome === "unknown") return undefined;
+  if (operation.outcome === "ok" && operation.indexes.length !== operation.keys.length) {
+    return {
+      message: `an append of ${operation.keys.length} entries to ${history.group} was acknowledged with ${operation.indexes.length} indexes`,
+      explanation: `Client ${operation.client} was told so at ${operation.returnedAt} us.`,
+    };
+  }
   for (const [i, key] of operation.keys.entries()) {
     const told = operation.outcome === "ok" ? operation.indexes[i] : undefined;
     const stands = places.get(key);
-    if (told === stands) continue;
+    if (told === stands && (told !== undefined || operation.outcome === "failed")) continue;
     const name = payloadName(key);
     if (operation.outcome === "failed") {
       return {

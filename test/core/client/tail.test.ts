@@ -144,7 +144,7 @@ describe("client tails", () => {
   it("asks for as much as it is told to, of the node it is told to", () => {
     const h = new Harness([logOf({ size: 9 }), logOf({ size: 9 })]);
     for (const node of h.nodes) node.hint = hintTo("n1");
-    follow(h, 0, { target: "follower", entriesMax: 1, bytesMax: 77, wait: 5, linearizable: false });
+    follow(h, 0, { target: "follower", entriesMax: 1, bytesMax: 77, wait: 5 });
     h.run(50 * millisecond);
     const [first] = [...h.node(0).requests, ...h.node(1).requests];
     expect(first).to.include({ entriesMax: 1, bytesMax: 77, waitMicros: 5, linearizable: false });

@@ -31,6 +31,7 @@ const hello: fc.Arbitrary<Hello> = fc.record({
   incarnation: hex(16),
   stage: fc.constantFrom("empty", "adopted", "active", "wiped"),
   entryBodyBytesMax: fc.nat(),
+  voters: fc.array(fc.constantFrom("n0", "n1", "a.b_C").map(nodeId), { maxLength: 7 }),
   peers: fc.array(fc.record({ node: fc.constantFrom("n1", "n2").map(nodeId), incarnation: hex(16) }), {
     maxLength: 7,
   }),

@@ -332,7 +332,7 @@ describe("log store", () => {
     expect(log.failures).to.deep.equal([]);
   });
 
-  it("refuses a directory of another group, node or cluster, naming both", () => {
+  it("refuses a directory of another group, node, cluster or list of voters, naming both", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk);
     const saved = { ...log.store.identity, cluster: "c1", stage: "active" as const };
@@ -347,6 +347,10 @@ describe("log store", () => {
       { options: { ...smallOptions, group: "g9" as never }, names: /group g0, not to group g9/ },
       { options: { ...smallOptions, node: "n9" as never }, names: /node n0, not to node n9/ },
       { options: { ...smallOptions, cluster: "c2" }, names: /cluster c1, not to cluster c2/ },
+      {
+        options: { ...smallOptions, voters: ["n0" as never] },
+        names: /group of the voters n0, n1, n2, not to a group of the voters n0; .*name exactly those/,
+      },
     ];
     for (const { options, names } of asked) {
       expect(() => new TestLog(disk, options))

@@ -1,0 +1,141 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import type { Entry } from "#core/base/entry";
+import type { TermRun } from "#core/raft/event";
+import { Raft } from "#core/raft/raft";
+import {
+  appendFrom,
+  endOfLog,
+  group,
+  makeLog,
+  node,
+  nodes,
+  raftConfig,
+  TraceLog,
+  termRuns,
+} from "../../support/raft-machine.ts";
+
+/** The runs that recovery tells when the records from `first` to `last` are lost: of the last one the term is known. */
+function runsAround(log: readonly Entry[], first: number, last: number): TermRun[] {
+  const known = termRuns(log.slice(0, first));
+  const term = log[first - 1]?.term ?? 0;
+  const termMax = (log[last] as Entry).term;
+  if (last > first && termMax > term) known.push({ firstIndex: first, term, termMax });
+  for (const entry of log.slice(last)) {
+    const run = known[known.length - 1];
+    if ((run?.termMax ?? run?.term) !== entry.term || run?.termMax !== undefined) {
+      known.push({ firstIndex: entry.index, term: entry.term });
+    }
+  }
+  return known;
+}
+
+const rising = (from: number, steps: readonly number[], stride: number): number[] => {
+  let term = from;
+  return steps.map((step) => {
+    term += step * stride;
+    return term;
+  });
+};
+
+const steps = (minLength: number): fc.Arbitrary<number[]> =>
+  fc.array(fc.constantFrom(0, 0, 1, 2), { minLength, maxLength: 8 });
+
+/** Two logs with a common beginning; behind it they share no term, so no entry. */
+const cases = fc
+  .record({
+    common: steps(1),
+    own: steps(0),
+    leader: steps(1),
+    a: fc.nat(99),
+    b: fc.nat(99),
+    each: fc.nat(5),
+  })
+  .map(({ common, own, leader, a, b, each }) => {
+    const shared = rising(2, common, 2);
+    const from = shared[shared.length - 1] as number;
+    const beginning = makeLog(shared);
+    const end = endOfLog(beginning);
+    const follower = [...beginning, ...makeLog(rising(from + 2, own, 2), "own", end)];
+    const leaders = [...beginning, ...makeLog(rising(from + 1, leader, 2), "leader", end)];
+    const [first, last] = [a % follower.length, b % follower.length].sort((x, y) => x - y) as [
+      number,
+      number,
+    ];
+    return { follower, leaders, common: beginning.length, first, last, each: each + 1 };
+  });
+
+describe("a follower whose log has a hole", () => {
+  it("never cuts an entry that its leader holds, and vouches for nothing behind the hole", () => {
+    fc.assert(
+      fc.property(cases, ({ follower, leaders, common, first, last, each }) => {
+        const end = endOfLog(follower);
+        const term = Math.max(end.term, endOfLog(leaders).term) + 1;
+        const raft = new Raft(
+          raftConfig(node(0), nodes(3)),
+          { hardState: { term, votedFor: "" }, end, terms: runsAround(follower, first, last) },
+          () => 0,
+          new TraceLog(),
+          group,
+        );
+        raft.step({ type: "participation", now: 1, participation: "none", intactTo: first - 1 }, []);
+        raft.step({ type: "start", now: 1 }, []);
+        let prev = leaders.length - 1;
+        let damagedTo = last;
+        for (let turn = 0; ; turn++) {
+          expect(turn, "the leader finds where the logs agree").to.be.lessThan(100);
+          const out: Parameters<Raft["step"]>[1] = [];
+          const message = appendFrom(term, leaders, prev, common - 1, each);
+          raft.step({ type: "receive", now: 2, from: node(1), message }, out);
+          for (const effect of out) {
+            if (effect.type !== "truncate") continue;
+            expect(effect.from, "what the leader holds is not cut").to.be.at.least(common);
+            damagedTo = Math.min(damagedTo, effect.from - 1);
+          }
+          expect(out.some(({ type }) => type === "diverged")).to.equal(false);
+          raft.step({ type: "synced", now: 2, index: raft.view.lastIndex }, out);
+          const answers = out.flatMap((effect) =>
+            effect.type === "send" && effect.message.type === "append-entries-result" ? [effect.message] : [],
+          );
+          const answer = answers[answers.length - 1];
+          // What adds nothing to what the node vouches for is not told once it is durable.
+          if (answer === undefined) expect(first).to.be.at.most(damagedTo);
+          if (answer === undefined || answer.accepted) {
+            if (first <= damagedTo) expect(answer?.matchIndex ?? -1).to.be.lessThan(first);
+            prev += message.entries.length;
+            if (prev === leaders.length - 1) break;
+          } else {
+            prev = Math.min(answer.hintIndex, prev - 1);
+            while (prev >= 0 && (leaders[prev] as Entry).term > answer.hintTerm) prev -= 1;
+          }
+        }
+        expect(raft.view.lastIndex).to.be.at.least(leaders.length - 1);
+        expect(raft.view.commitIndex).to.be.at.most(common - 1);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("takes a term within the bounds for its own, and no other", () => {
+    const log = makeLog([2, 2, 4, 6, 6, 8]);
+    const raft = new Raft(
+      raftConfig(node(0), nodes(3)),
+      { hardState: { term: 9, votedFor: "" }, end: endOfLog(log), terms: runsAround(log, 2, 4) },
+      () => 0,
+      new TraceLog(),
+      group,
+    );
+    raft.step({ type: "start", now: 1 }, []);
+    const accepts = (prevIndex: number, prevTerm: number): boolean | undefined => {
+      const out: Parameters<Raft["step"]>[1] = [];
+      const message = { ...appendFrom(9, log, prevIndex, -1, 0), prevTerm };
+      raft.step({ type: "receive", now: 2, from: node(1), message }, out);
+      const [answer] = out.flatMap((effect) => (effect.type === "send" ? [effect.message] : []));
+      return answer?.type === "append-entries-result" ? answer.accepted : undefined;
+    };
+    const taken = [1, 2, 3, 4, 5].map((index) =>
+      [1, 2, 3, 4, 6, 7, 8].filter((term) => accepts(index, term) === true),
+    );
+    expect(taken).to.deep.equal([[2], [2, 3, 4, 6], [2, 3, 4, 6], [6], [8]]);
+  });
+});
