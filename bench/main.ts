@@ -9,7 +9,7 @@ const exitUsage = 64;
 function names(): string[] {
   return fs
     .readdirSync(new URL(".", import.meta.url))
-    .filter((file) => /^[a-z-]+\.js$/.test(file) && file !== "main.js")
+    .filter((file) => /^[a-z-]+\.js$/.test(file) && file !== "main.js" && file !== "soak.js")
     .map((file) => file.slice(0, -".js".length))
     .sort();
 }

@@ -1,11 +1,11 @@
 import { expect } from "chai";
+import { endOfAll, makeEntries, recordOf, smallOptions, TestLog } from "#bench/storage/log-script";
+import type { Choose } from "#bench/storage/memory-disk";
+import { MemoryDisk } from "#bench/storage/memory-disk";
 import type { Entry, LogEnd } from "#core/base/entry";
 import { emptyLogEnd } from "#core/base/entry";
 import { DiskFault } from "#core/io/disk";
 import type { StoreOptions } from "#core/storage/log-store";
-import { endOfAll, makeEntries, recordOf, smallOptions, TestLog } from "./log-script.ts";
-import type { Choose } from "./memory-disk.ts";
-import { MemoryDisk } from "./memory-disk.ts";
 
 /** One thing that a test does to a log. */
 export type LogStep =

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import fc from "fast-check";
+import { identity, smallOptions, TestLog } from "#bench/storage/log-script";
+import { MemoryDisk } from "#bench/storage/memory-disk";
 import { nodeId } from "#core/base/brand";
 import { crc32c } from "#core/base/crc32c";
 import type { LogEnd } from "#core/base/entry";
@@ -11,8 +13,6 @@ import { decodeIdentity, encodeIdentity } from "#core/storage/identity";
 import { decodeSlot, encodeSlot } from "#core/storage/meta";
 import { decodeSegmentHeader, encodeSegmentHeader, segmentName, segmentNumber } from "#core/storage/segment";
 import { SparseIndex } from "#core/storage/sparse-index";
-import { identity, smallOptions, TestLog } from "../../support/log-script.ts";
-import { MemoryDisk } from "../../support/memory-disk.ts";
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const u53 = fc.maxSafeInteger().map((n) => Math.floor(Math.abs(n) / 2));

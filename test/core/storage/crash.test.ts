@@ -1,12 +1,12 @@
 import { expect } from "chai";
 import fc from "fast-check";
+import { everyChoice, identity, makeEntries, smallOptions, TestLog } from "#bench/storage/log-script";
+import { MemoryDisk } from "#bench/storage/memory-disk";
 import { nodeId } from "#core/base/brand";
 import { emptyLogEnd } from "#core/base/entry";
 import { openStore } from "#core/storage/log-store";
 import type { LogStep } from "../../support/log-model.ts";
 import { ModelledLog } from "../../support/log-model.ts";
-import { everyChoice, identity, makeEntries, smallOptions, TestLog } from "../../support/log-script.ts";
-import { MemoryDisk } from "../../support/memory-disk.ts";
 
 const lengths = fc.array(fc.oneof(fc.nat(40), fc.integer({ min: 300, max: 1_200 }), fc.constant(5_000)), {
   minLength: 1,

@@ -1,11 +1,5 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { getU64 } from "#core/base/bytes";
-import type { Entry } from "#core/base/entry";
-import { emptyLogEnd } from "#core/base/entry";
-import { LogError } from "#core/base/errors";
-import { directorySeed } from "#core/storage/batch";
-import { decodeSegmentHeader } from "#core/storage/segment";
 import {
   endOfAll,
   everyChoice,
@@ -14,8 +8,14 @@ import {
   recordOf,
   smallOptions,
   TestLog,
-} from "../../support/log-script.ts";
-import { MemoryDisk } from "../../support/memory-disk.ts";
+} from "#bench/storage/log-script";
+import { MemoryDisk } from "#bench/storage/memory-disk";
+import { getU64 } from "#core/base/bytes";
+import type { Entry } from "#core/base/entry";
+import { emptyLogEnd } from "#core/base/entry";
+import { LogError } from "#core/base/errors";
+import { directorySeed } from "#core/storage/batch";
+import { decodeSegmentHeader } from "#core/storage/segment";
 
 const options = { ...smallOptions, segmentBytes: 8_192 };
 

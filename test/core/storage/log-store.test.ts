@@ -1,9 +1,4 @@
 import { expect } from "chai";
-import { AssertionError } from "#core/base/assert";
-import type { Entry } from "#core/base/entry";
-import { emptyLogEnd } from "#core/base/entry";
-import { LogError } from "#core/base/errors";
-import { DiskFault } from "#core/io/disk";
 import {
   endOfAll,
   everyChoice,
@@ -12,8 +7,13 @@ import {
   recordOf,
   smallOptions,
   TestLog,
-} from "../../support/log-script.ts";
-import { MemoryDisk } from "../../support/memory-disk.ts";
+} from "#bench/storage/log-script";
+import { MemoryDisk } from "#bench/storage/memory-disk";
+import { AssertionError } from "#core/base/assert";
+import type { Entry } from "#core/base/entry";
+import { emptyLogEnd } from "#core/base/entry";
+import { LogError } from "#core/base/errors";
+import { DiskFault } from "#core/io/disk";
 
 describe("log store", () => {
   it("makes an empty directory, and finds it again", () => {
