@@ -166,7 +166,7 @@ function applyChange(change: NameChange, names: Map<string, Inode>): void {
  */
 export class MemoryDisk implements Disk {
   /** Bytes of all files together that the disk takes. */
-  capacityBytes = Number.POSITIVE_INFINITY;
+  capacityBytes: number = Number.POSITIVE_INFINITY;
   /** Asked as each call is carried out; what it returns the call fails with. */
   fault: (operation: DiskOperation) => DiskFault | undefined = () => undefined;
   /** Calls that were carried out. */
