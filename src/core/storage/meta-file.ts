@@ -148,10 +148,13 @@ export function* openMeta(
       retry: "never",
     });
   }
-  if (slots[1 - slot]?.sequence !== newest.sequence) {
-    const copy = encodeSlot(newest, directory, 1 - slot);
-    yield* wait<void>((done) => file.write((1 - slot) * slotBytes, [copy], done));
+  // The newest one first, alone: it may stand in the page cache only, and until it is durable the other one is what a
+  // power failure leaves.
+  const places = slots[1 - slot]?.sequence === newest.sequence ? [slot] : [slot, 1 - slot];
+  for (const place of places) {
+    const bytes = encodeSlot(newest, directory, place);
+    yield* wait<void>((done) => file.write(place * slotBytes, [bytes], done));
+    yield* wait<void>((done) => file.sync(done));
   }
-  yield* wait<void>((done) => file.sync(done));
   return new MetaFile(file, directory, newest, slot, failed);
 }

@@ -181,13 +181,15 @@ describe("a crash", () => {
     expect(runs).to.be.greaterThan(30);
   });
 
+  /** So many that a record of term and vote spans sectors. */
+  const peers = Array.from({ length: 16 }, (_, n) => {
+    return {
+      node: nodeId(`peer-${n}`.replace("-", ".").padEnd(32, "x")),
+      incarnation: `${n}`.padStart(16, "0"),
+    };
+  });
+
   it("at every call of two votes that follow each other takes neither back, though their record spans sectors", () => {
-    const peers = Array.from({ length: 16 }, (_, n) => {
-      return {
-        node: nodeId(`peer-${n}`.replace("-", ".").padEnd(32, "x")),
-        incarnation: `${n}`.padStart(16, "0"),
-      };
-    });
     let runs = 0;
     for (let calls = 0, left = true; left; calls++) {
       runs += everyChoice((choose) => {
@@ -206,5 +208,31 @@ describe("a crash", () => {
       });
     }
     expect(runs).to.be.greaterThan(10);
+  });
+
+  it("while a vote is recovered that a killed process left in the page cache takes no older vote back", () => {
+    let runs = 0;
+    for (let calls = 0; calls < 3; calls++) {
+      for (let recovery = 0, left = true; left; recovery++) {
+        runs += everyChoice((choose) => {
+          const log = new TestLog(new MemoryDisk());
+          log.disk.run();
+          log.store.saveMeta({ term: 1, votedFor: "", peers });
+          log.disk.run();
+          const again = peers.map((peer) => ({ ...peer, incarnation: "f".repeat(16) }));
+          log.store.saveMeta({ term: 2, votedFor: nodeId("n1"), peers: again });
+          for (let n = 0; n < calls; n++) log.disk.step();
+          const least = log.saved;
+          const disk = log.disk.killed();
+          const none = (): void => undefined;
+          openStore(disk, smallOptions, () => identity, { synced: none, saved: none, failed: none }, none);
+          for (let n = 0; n < recovery; n++) disk.step();
+          left = disk.waiting > 0;
+          const { meta } = new TestLog(disk.crashed(choose)).recovered;
+          expect(meta.term).to.be.within(least, 2);
+        });
+      }
+    }
+    expect(runs).to.be.greaterThan(100);
   });
 });
