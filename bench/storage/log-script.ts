@@ -78,10 +78,10 @@ export class TestLog {
     }
   }
 
-  read(first: number, bytesMax: number): ReadResult {
+  read(first: number, bytesMax: number, last: number = Number.MAX_SAFE_INTEGER): ReadResult {
     let result: ReadResult | undefined;
     let fault: Error | undefined;
-    this.store.read(first, { last: Number.MAX_SAFE_INTEGER, bytesMax }, (error, value) => {
+    this.store.read(first, { last, bytesMax }, (error, value) => {
       fault = error;
       result = value;
     });

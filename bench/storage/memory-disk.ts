@@ -38,12 +38,42 @@ class Inode {
   /** Contents of sectors since they were last synced, oldest first. */
   readonly sectors = new Map<number, Version[]>();
   lengths: { readonly id: number; readonly length: number }[] = [];
+  /** Other inodes read the same bytes: they are copied before they are changed. */
+  private cacheShared = false;
+  private durableShared = false;
+
+  private ownCache(): void {
+    if (this.cacheShared) this.cache = this.cache.slice();
+    this.cacheShared = false;
+  }
+
+  private ownDurable(): void {
+    if (this.durableShared) this.durable = this.durable.slice();
+    this.durableShared = false;
+  }
+
+  /** Takes over bytes of another inode, or its own as both cache and platter. */
+  private share(from: Inode, which: { readonly durableFrom: "cache" | "durable" }): void {
+    this.cache = from.cache;
+    this.durable = from[which.durableFrom];
+    from.cacheShared = true;
+    if (which.durableFrom === "durable") from.durableShared = true;
+    this.cacheShared = true;
+    this.durableShared = true;
+  }
+
+  /** Damage: it is in the cache and on the platter. */
+  damage(offset: number, byte: number): void {
+    this.ownCache();
+    this.ownDurable();
+    this.cache[offset] = byte;
+    this.durable[offset] = byte;
+  }
 
   copy(): Inode {
     const inode = new Inode();
-    inode.cache = this.cache.slice();
+    inode.share(this, { durableFrom: "durable" });
     inode.length = this.length;
-    inode.durable = this.durable.slice();
     inode.durableLength = this.durableLength;
     for (const [sector, versions] of this.sectors) inode.sectors.set(sector, versions.slice());
     inode.lengths = this.lengths.slice();
@@ -52,12 +82,15 @@ class Inode {
 
   grow(length: number): void {
     const room = Math.ceil(length / sectorBytes) * sectorBytes;
-    if (this.cache.length < room) this.cache = enlarged(this.cache, Math.max(room, this.cache.length * 2));
+    if (this.cache.length >= room) return;
+    this.cache = enlarged(this.cache, Math.max(room, this.cache.length * 2));
+    this.cacheShared = false;
   }
 
   put(offset: number, bytes: Uint8Array, id: number): void {
     const end = offset + bytes.length;
     this.grow(end);
+    this.ownCache();
     this.cache.set(bytes, offset);
     const first = Math.floor(offset / sectorBytes);
     for (let sector = first; sector * sectorBytes < end; sector++) this.note(sector, id);
@@ -67,6 +100,7 @@ class Inode {
   setLength(length: number, id: number): void {
     this.grow(length);
     if (length < this.length) {
+      this.ownCache();
       this.cache.fill(0, length, this.length);
       const first = Math.floor(length / sectorBytes);
       for (let sector = first; sector * sectorBytes < this.length; sector++) this.note(sector, id);
@@ -76,12 +110,19 @@ class Inode {
   }
 
   private note(sector: number, id: number): void {
-    const bytes = this.cache.slice(sector * sectorBytes, (sector + 1) * sectorBytes);
+    const from = sector * sectorBytes;
+    const bytes = this.cache.subarray(from, from + sectorBytes);
     const versions = this.sectors.get(sector) ?? [];
-    if (!sameBytes(versions[versions.length - 1]?.bytes ?? sectorOf(this.durable, sector), bytes)) {
-      versions.push({ id, bytes });
-      this.sectors.set(sector, versions);
-    }
+    const newest = versions[versions.length - 1];
+    const same = newest === undefined ? this.isDurable(bytes, from) : sameBytes(newest.bytes, bytes);
+    if (same) return;
+    versions.push({ id, bytes: bytes.slice() });
+    this.sectors.set(sector, versions);
+  }
+
+  private isDurable(bytes: Uint8Array, from: number): boolean {
+    for (let at = 0; at < bytes.length; at++) if ((this.durable[from + at] ?? 0) !== bytes[at]) return false;
+    return true;
   }
 
   /** Everything that was written up to version `id` reaches the platter. */
@@ -99,6 +140,7 @@ class Inode {
 
   private store(sector: number, bytes: Uint8Array): void {
     const end = (sector + 1) * sectorBytes;
+    this.ownDurable();
     if (this.durable.length < end)
       this.durable = enlarged(this.durable, Math.max(end, this.durable.length * 2));
     this.durable.set(bytes, sector * sectorBytes);
@@ -109,6 +151,12 @@ class Inode {
     const inode = new Inode();
     const chosen = choose(this.lengths.length + 1);
     const length = chosen === 0 ? this.durableLength : (this.lengths[chosen - 1]?.length ?? 0);
+    if (this.lengths.length === 0 && this.sectors.size === 0) {
+      inode.share(this, { durableFrom: "cache" });
+      inode.length = length;
+      inode.durableLength = length;
+      return inode;
+    }
     inode.grow(length);
     inode.cache.set(this.durable.subarray(0, Math.min(this.durableLength, length)));
     for (const sector of [...this.sectors.keys()].sort((a, b) => a - b)) {
@@ -124,7 +172,7 @@ class Inode {
     }
     inode.cache.fill(0, length);
     inode.length = length;
-    inode.durable = inode.cache.slice();
+    inode.share(inode, { durableFrom: "cache" });
     inode.durableLength = length;
     return inode;
   }
@@ -134,12 +182,6 @@ function enlarged(bytes: Uint8Array, length: number): Uint8Array {
   const larger = new Uint8Array(length);
   larger.set(bytes);
   return larger;
-}
-
-function sectorOf(bytes: Uint8Array, sector: number): Uint8Array {
-  const out = new Uint8Array(sectorBytes);
-  out.set(bytes.subarray(sector * sectorBytes, (sector + 1) * sectorBytes));
-  return out;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -266,11 +308,8 @@ export class MemoryDisk implements Disk {
   }
 
   flip(path: string, offset: number, mask = 1): void {
-    const bytes = this.content(path);
-    bytes[offset] = (bytes[offset] ?? 0) ^ mask;
     const inode = this.need(path);
-    inode.cache.set(bytes.subarray(offset, offset + 1), offset);
-    inode.durable.set(bytes.subarray(offset, offset + 1), offset);
+    inode.damage(offset, (inode.cache[offset] ?? 0) ^ mask);
   }
 
   erase(path: string): void {
