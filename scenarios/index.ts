@@ -1,8 +1,21 @@
 import type { Scenario } from "#sim/scenario";
+import { bitRot } from "./bit-rot.ts";
+import { clock } from "./clock.ts";
+import { diskError } from "./disk-error.ts";
 import { failover } from "./failover.ts";
 import { killLeader } from "./kill-leader.ts";
 import { partitions } from "./partition.ts";
 import { powerLoss } from "./power-loss.ts";
+import { wiped } from "./wiped.ts";
 
 /** Every scenario, the smallest first. A new one is added here and in README.md. */
-export const scenarios: readonly Scenario[] = [killLeader, failover, partitions, powerLoss];
+export const scenarios: readonly Scenario[] = [
+  killLeader,
+  failover,
+  partitions,
+  powerLoss,
+  bitRot,
+  diskError,
+  wiped,
+  clock,
+];

@@ -4,8 +4,10 @@ import { nodeId } from "../core/base/brand.ts";
 import type { Micros } from "../core/base/units.ts";
 import type { Address } from "../core/io/network.ts";
 import type { SimClock } from "./clock.ts";
+import { Decay } from "./decay.ts";
 import { DiskWorld, SimDisk } from "./disk.ts";
 import type { FaultBudget } from "./fault-budget.ts";
+import { Operator } from "./operator.ts";
 import type { SimProcess } from "./process.ts";
 import type { ClientHost, CreateNode, Cut, SimNode } from "./scenario.ts";
 import { callEvent, eventKinds, turnInput } from "./scheduler.ts";
@@ -37,7 +39,8 @@ export class Cluster {
   private readonly slots: readonly NodeSlot[];
   private readonly byId = new Map<NodeId, NodeSlot>();
   private readonly createNode: CreateNode;
-  private readonly budget: FaultBudget;
+  readonly decay: Decay;
+  readonly operator: Operator;
   private readonly cuts = new Set<{ readonly pairs: readonly (readonly [SimProcess, SimProcess])[] }>();
   private clients = 0;
 
@@ -45,8 +48,20 @@ export class Cluster {
     this.world = world;
     this.groups = options.groups;
     this.createNode = options.createNode;
-    this.budget = options.budget;
+    this.operator = new Operator(
+      world,
+      (node) => this.of(node).process.life,
+      (node, life) => this.replace(node, life),
+    );
+    this.decay = new Decay(world, {
+      groups: this.groups,
+      budget: options.budget,
+      standings: this.operator.standings,
+      isUp: (node) => this.isUp(node),
+      hasStarted: (node) => this.hasStarted(node),
+    });
     this.slots = Array.from({ length: options.nodes }, (_, i) => this.slot(nodeId(`n${i}`), i));
+    this.decay.start();
   }
 
   get nodes(): readonly NodeId[] {
@@ -99,7 +114,7 @@ export class Cluster {
     this.world.begin(process);
     if (process.life > 1) {
       this.world.trace.fault(node, "restart", "");
-      this.mayRot(slot);
+      this.decay.restarts(node);
     }
     const clock = this.world.clock(process);
     slot.clock = clock;
@@ -221,11 +236,13 @@ export class Cluster {
 
   /** Ends every fault done here: all nodes run, nothing is cut, clogged or slow. */
   heal(): void {
+    this.operator.hurry(this.nodes);
     for (const cut of [...this.cuts]) this.healCut(cut);
     for (const slot of this.slots) {
       slot.process.turnsLeft = 0;
       slot.process.onTurnsDone = undefined;
       this.slowDisk(slot.node, 1);
+      slot.disk.recover();
       this.resume(slot.node);
       this.start(slot.node);
       for (const other of this.slots) this.world.network.unclog(slot.process, other.process);
@@ -239,6 +256,7 @@ export class Cluster {
     const disk = new DiskWorld(this.world.scheduler, process, this.world);
     const slot = { node, address, process, disk, instance: undefined, clock: undefined, started: false };
     this.byId.set(node, slot);
+    this.decay.add(node, disk);
     return slot;
   }
 
@@ -248,10 +266,14 @@ export class Cluster {
     return slot;
   }
 
-  /** Rot is found at a restart, and only where the budget lets it be mended. */
-  private mayRot({ node, disk }: NodeSlot): void {
-    if (this.budget.allows(node) && disk.decay(this.world.settings["disk.bitRot"]))
-      this.budget.mayDamage(node);
+  /** An operator starts a process anew, unless it has got another life meanwhile. */
+  private replace(node: NodeId, life: number): void {
+    const slot = this.of(node);
+    if (slot.process.life !== life || !slot.process.up) return;
+    this.world.count("replaced");
+    this.world.trace.fault(node, "crash", "an operator starts it anew");
+    this.gone(slot, "kill");
+    this.start(node);
   }
 
   private turn(slot: NodeSlot, run: () => void): void {
@@ -288,6 +310,7 @@ export class Cluster {
     slot.instance = undefined;
     slot.clock = undefined;
     slot.started = false;
+    this.operator.standings.forget(slot.node);
     slot.disk.processGone(how);
     this.world.release(process);
   }

@@ -114,6 +114,12 @@ export class Site {
     return true;
   }
 
+  /** What `value` would say, without deciding anything: whether it is worth looking if the fault is possible now. */
+  would(n: number, probability: number): boolean {
+    if (this.decisions.replaying) return this.replayed?.has(`${this.name.subject}#${n}`) === true;
+    return probability > 0 && this.stream.draw(n * 2) < probability * 0x1_0000_0000;
+  }
+
   /** Like `chance`, with a value of [1, high] when it happens; 0 when it does not. */
   value(n: number, probability: number, high: number): number {
     let value: number;

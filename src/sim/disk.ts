@@ -10,8 +10,27 @@ import { callEvent, eventKinds, turnInput } from "./scheduler.ts";
 import type { FaultSettings, KnobPath } from "./settings.ts";
 import { DirectoryTree } from "./sim-directory.ts";
 import { SimFile } from "./sim-file.ts";
+import type { TraceSink } from "./trace-sink.ts";
 
-type Work = "read" | "write" | "sync";
+export type Work = "read" | "write" | "sync";
+
+/** A write, in case that it went astray. */
+export interface Stray {
+  /** The write's number. */
+  readonly n: number;
+  readonly at: Micros;
+  readonly file: SimFile;
+  readonly offset: number;
+  readonly before: Uint8Array;
+  readonly content: Uint8Array;
+}
+
+/** Who may make what the disk reads and writes something else than it should be. */
+export interface DiskHarm {
+  /** May put older content into what read number `n` gives. */
+  read(disk: DiskWorld, file: SimFile, offset: number, bytes: Uint8Array, n: number): void;
+  written(disk: DiskWorld, stray: Stray): void;
+}
 
 const spans: { readonly [work in Work]: { readonly min: KnobPath; readonly max: KnobPath } } = {
   read: { min: "disk.readMin", max: "disk.readMax" },
@@ -19,8 +38,16 @@ const spans: { readonly [work in Work]: { readonly min: KnobPath; readonly max: 
   sync: { min: "disk.syncMin", max: "disk.syncMax" },
 };
 
+const errorKnobs: { readonly [work in Work]: KnobPath } = {
+  read: "disk.readError",
+  write: "disk.writeError",
+  sync: "disk.syncError",
+};
+
 /** Bytes that a disk moves in a microsecond, on top of an operation's own time. */
 const bytesPerMicro = 1_000;
+/** Larger writes make new segments, all zeros: where those land nobody would see. */
+const strayBytesMax = 48 * 1_024;
 
 /** One node's disk: it outlives the lives of its process. */
 export class DiskWorld {
@@ -34,12 +61,21 @@ export class DiskWorld {
   private readonly settings: FaultSettings;
   private readonly latency: RandomStream;
   private readonly slow: Site;
+  /** Faults of every kind of operation, and of one. */
   private readonly errors: Site;
+  private readonly errorsOf: { readonly [work in Work]: Site };
+  private readonly stall: Site;
   private readonly survive: Site;
-  private readonly rot: Site;
+  private readonly trace: TraceSink;
+  /** Set by whoever is to harm what the disk holds. */
+  harm: DiskHarm | undefined;
+  /** Work that fails the next time that it is asked for, by order. */
+  failNext: Work | undefined;
+  private stalledUntil: Micros = 0;
+  private reads = 0;
+  private writes = 0;
   private operations = 0;
   private powerKeys = 0;
-  private restarts = 0;
   private files = 0;
   private readonly locks = new Set<string>();
 
@@ -50,6 +86,7 @@ export class DiskWorld {
       readonly settings: FaultSettings;
       readonly random: SeededRandom;
       readonly decisions: Decisions;
+      readonly trace: TraceSink;
     },
   ) {
     this.scheduler = scheduler;
@@ -60,29 +97,40 @@ export class DiskWorld {
       options.decisions.site(kind, host.id, host.id, options.random.stream(`disk(${host.id}).${kind}`));
     this.slow = site("slow-disk-operation");
     this.errors = site("io-error");
+    this.errorsOf = { read: site("read-error"), write: site("write-error"), sync: site("sync-error") };
+    this.stall = site("stalled-disk");
     this.survive = site("unsynced-survives");
-    this.rot = site("bit-rot");
+    this.trace = options.trace;
   }
 
   newFile(): SimFile {
     this.files += 1;
-    return new SimFile(this.files);
+    return new SimFile(this.files, this.settings["disk.staleRead"] > 0);
   }
 
   /**
    * Completes an operation after its time. `carryOut` runs at the completion, unless the disk fails it, and may throw a
-   * DiskFault itself.
+   * DiskFault itself. A failure of the disk is told to the trace when the process hears of it.
    */
-  submit<T>(work: Work, bytes: number, done: Done<T>, carryOut: (failed: DiskFault | undefined) => T): void {
+  submit<T>(
+    work: Work,
+    on: { readonly path: string; readonly bytes: number },
+    done: Done<T>,
+    carryOut: (failed: DiskFault | undefined) => T,
+  ): void {
     const n = this.operations++;
-    const failed = this.errors.chance(n, this.settings["disk.ioError"])
-      ? new DiskFault("io", `${work} failed on ${this.host.id}`)
+    const { path } = on;
+    const failed = this.fails(work, n)
+      ? new DiskFault("io", `${work} of ${path} failed on ${this.host.id}`)
       : undefined;
-    const at = this.scheduler.now + this.time(work, n, bytes);
+    const stall = this.stall.value(n, this.settings["disk.stall"], this.settings["disk.stallMax"]);
+    if (stall > 0) this.stalledUntil = Math.max(this.stalledUntil, this.scheduler.now + stall);
+    const at = Math.max(this.scheduler.now, this.stalledUntil) + this.time(work, n, on.bytes);
     const { host } = this;
     this.scheduler.schedule(
       at,
       callEvent(eventKinds.disk, turnInput, host, n, () => {
+        if (failed !== undefined) this.trace.fault(host.id, "io-failed", `${work} ${path}`);
         let value: T;
         try {
           value = carryOut(failed);
@@ -95,6 +143,43 @@ export class DiskWorld {
         done(undefined, value);
       }),
     );
+  }
+
+  private fails(work: Work, n: number): boolean {
+    const { settings } = this;
+    const ordered = this.failNext === work;
+    if (ordered) this.failNext = undefined;
+    const any = this.errors.chance(n, settings["disk.ioError"]);
+    return this.errorsOf[work].chance(n, settings[errorKnobs[work]]) || any || ordered;
+  }
+
+  /** Whatever stands still goes on. */
+  recover(): void {
+    this.stalledUntil = 0;
+    this.failNext = undefined;
+  }
+
+  /** What a read gives, stale in places where chance says so. */
+  readBack(file: SimFile, offset: number, length: number): Uint8Array {
+    const bytes = file.read(offset, length);
+    this.harm?.read(this, file, offset, bytes, this.reads++);
+    return bytes;
+  }
+
+  /** A write is about to change a file. */
+  writing(file: SimFile, offset: number, parts: readonly Uint8Array[], length: number): void {
+    const n = this.writes++;
+    if (this.harm === undefined || this.settings["disk.misdirectedWrite"] <= 0 || length > strayBytesMax)
+      return;
+    const content = new Uint8Array(length);
+    let at = 0;
+    for (const part of parts) {
+      content.set(part, at);
+      at += part.length;
+    }
+    const before = new Uint8Array(length);
+    before.set(file.read(offset, length));
+    this.harm.written(this, { n, at: this.scheduler.now, file, offset, before, content });
   }
 
   lock(directory: string): void {
@@ -129,15 +214,12 @@ export class DiskWorld {
     for (const file of this.tree.files()) file.powerLoss(this.survive, nextKey, probability);
   }
 
-  /** May flip one bit of one file. @returns whether it did. */
-  decay(probability: number): boolean {
+  /** Flips a bit of some file, whatever comes of it. @returns whether there was one. */
+  flipAnywhere(value: number): boolean {
     const files = this.tree.files().filter((file) => file.length > 0);
-    const n = this.restarts++;
-    const bit = files.length === 0 ? 0 : this.rot.value(n, probability, 0xffff_ffff);
-    const file = files[bit % files.length];
-    if (bit === 0 || file === undefined) return false;
-    file.flip(bit % (file.length * 8));
-    return true;
+    const file = files[value % Math.max(1, files.length)];
+    file?.flip(value % (file.length * 8));
+    return file !== undefined;
   }
 
   private time(work: Work, n: number, bytes: number): Micros {
@@ -159,18 +241,18 @@ export class SimDisk implements Disk {
   }
 
   makeDirectory(path: string, done: Done<void>): void {
-    this.world.submit("sync", 0, done, (failed) => {
+    this.world.submit("sync", { path, bytes: 0 }, done, (failed) => {
       if (failed === undefined) this.world.tree.make(path);
     });
   }
 
   list(path: string, done: Done<readonly string[]>): void {
-    this.world.submit("read", 0, done, () => this.world.tree.list(path));
+    this.world.submit("read", { path, bytes: 0 }, done, () => this.world.tree.list(path));
   }
 
   open(path: string, mode: "existing" | "new", done: Done<DiskFile>): void {
     const { world } = this;
-    world.submit("write", 0, done, (failed) => {
+    world.submit("write", { path, bytes: 0 }, done, (failed) => {
       let file = world.tree.find(path);
       if (mode === "existing") {
         if (file === undefined) throw new DiskFault("missing", `no file ${path}`);
@@ -178,20 +260,20 @@ export class SimDisk implements Disk {
         file = world.newFile();
         world.tree.create(path, file).stamp = ++world.stamp;
       }
-      return new OpenFile(world, file as SimFile);
+      return new OpenFile(world, file as SimFile, path);
     });
   }
 
   rename(from: string, to: string, done: Done<void>): void {
     const { world } = this;
-    world.submit("write", 0, done, (failed) => {
+    world.submit("write", { path: to, bytes: 0 }, done, (failed) => {
       if (failed === undefined) world.tree.rename(from, to).stamp = ++world.stamp;
     });
   }
 
   remove(path: string, done: Done<void>): void {
     const { world } = this;
-    world.submit("write", 0, done, (failed) => {
+    world.submit("write", { path, bytes: 0 }, done, (failed) => {
       if (failed === undefined) world.tree.remove(path).stamp = ++world.stamp;
     });
   }
@@ -199,18 +281,18 @@ export class SimDisk implements Disk {
   syncDirectory(path: string, done: Done<void>): void {
     const { world } = this;
     const mark = world.stamp;
-    world.submit("sync", 0, done, (failed) => {
+    world.submit("sync", { path, bytes: 0 }, done, (failed) => {
       if (failed === undefined) world.tree.synced(world.tree.directory(path), mark);
     });
   }
 
   lock(directory: string, done: Done<DiskLock>): void {
     const { world } = this;
-    world.submit("write", 0, done, () => {
+    world.submit("write", { path: directory, bytes: 0 }, done, () => {
       world.lock(directory);
       return {
         release(released: Done<void>): void {
-          world.submit("write", 0, released, () => world.unlock(directory));
+          world.submit("write", { path: directory, bytes: 0 }, released, () => world.unlock(directory));
         },
       };
     });
@@ -220,14 +302,20 @@ export class SimDisk implements Disk {
 class OpenFile implements DiskFile {
   private readonly world: DiskWorld;
   private readonly file: SimFile;
+  private readonly path: string;
 
-  constructor(world: DiskWorld, file: SimFile) {
+  constructor(world: DiskWorld, file: SimFile, path: string) {
     this.world = world;
     this.file = file;
+    this.path = path;
+  }
+
+  private on(bytes: number): { readonly path: string; readonly bytes: number } {
+    return { path: this.path, bytes };
   }
 
   read(offset: number, length: number, done: Done<Uint8Array>): void {
-    this.world.submit("read", length, done, () => this.file.read(offset, length));
+    this.world.submit("read", this.on(length), done, () => this.world.readBack(this.file, offset, length));
   }
 
   write(offset: number, parts: readonly Uint8Array[], done: Done<void>): void {
@@ -237,8 +325,11 @@ class OpenFile implements DiskFile {
     const n = ++world.stamp;
     const full = this.noRoom(offset + length);
     // The page cache changes at once, so a crash before the completion finds any part of the write.
-    if (full === undefined && length > 0) file.write(offset, parts, n);
-    world.submit("write", length, done, (failed) => {
+    if (full === undefined && length > 0) {
+      world.writing(file, offset, parts, length);
+      file.write(offset, parts, n);
+    }
+    world.submit("write", this.on(length), done, (failed) => {
       if (full !== undefined) throw full;
       if (failed === undefined && length > 0) file.completed(offset, length, n, ++world.stamp);
     });
@@ -248,13 +339,13 @@ class OpenFile implements DiskFile {
     const { world, file } = this;
     const mark = world.stamp;
     file.syncBegun();
-    world.submit("sync", 0, done, (failed) => file.syncDone(mark, failed === undefined));
+    world.submit("sync", this.on(0), done, (failed) => file.syncDone(mark, failed === undefined));
   }
 
   truncate(length: number, done: Done<void>): void {
     const { world, file } = this;
     const full = this.noRoom(length);
-    world.submit("write", 0, done, (failed) => {
+    world.submit("write", this.on(0), done, (failed) => {
       if (full !== undefined) throw full;
       if (failed !== undefined) return;
       world.stamp += 2;
@@ -263,11 +354,11 @@ class OpenFile implements DiskFile {
   }
 
   size(done: Done<number>): void {
-    this.world.submit("read", 0, done, () => this.file.length);
+    this.world.submit("read", this.on(0), done, () => this.file.length);
   }
 
   close(done: Done<void>): void {
-    this.world.submit("write", 0, done, () => undefined);
+    this.world.submit("write", this.on(0), done, () => undefined);
   }
 
   private noRoom(end: number): DiskFault | undefined {

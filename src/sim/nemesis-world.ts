@@ -2,7 +2,9 @@ import type { NodeId } from "../core/base/brand.ts";
 import type { Micros } from "../core/base/units.ts";
 import type { TraceEvent, TraceKind } from "../core/io/trace.ts";
 import type { Cluster, CrashKind } from "./cluster.ts";
+import type { Work } from "./disk.ts";
 import type { FaultBudget } from "./fault-budget.ts";
+import type { HarmKind } from "./harm.ts";
 import type { Cut, NemesisWorld } from "./scenario.ts";
 import type { FaultSettings } from "./settings.ts";
 import type { TraceReader } from "./trace-sink.ts";
@@ -182,12 +184,24 @@ export class Nemesis implements NemesisWorld {
   }
 
   wipe(node: NodeId): boolean {
-    if (this.ended || this.cluster.isUp(node) || !this.budget.mayDamage(node)) return false;
+    if (this.ended || this.cluster.isUp(node) || !this.budget.mayLose(node)) return false;
     this.cluster.wipe(node);
     return true;
   }
 
-  mayDamage(node: NodeId): boolean {
-    return this.budget.mayDamage(node);
+  mayHarm(node: NodeId): boolean {
+    return this.budget.allows(node);
+  }
+
+  isMember(node: NodeId): boolean {
+    return this.cluster.operator.standings.isMember(node);
+  }
+
+  damage(node: NodeId, kind: HarmKind, value: number): boolean {
+    return !this.ended && this.cluster.decay.harm(node, kind, value);
+  }
+
+  failDisk(node: NodeId, work: Work): void {
+    if (!this.ended) this.cluster.diskOf(node).failNext = work;
   }
 }

@@ -78,7 +78,7 @@ export class SimRun {
     });
     const nodes = options.nodes ?? drawNodes(scenario, random);
     this.groups = Array.from({ length: scenario.groups ?? 1 }, (_, i) => groupId(`g${i}`));
-    const budget = new FaultBudget(scenario.budget, nodes);
+    const budget = new FaultBudget(scenario.budget, nodes, (node) => this.cluster.decay.isWhole(node));
     this.cluster = new Cluster(this.world, {
       budget,
       nodes,
@@ -212,9 +212,14 @@ export class SimRun {
 
   private settled(): boolean {
     for (const group of this.groups) {
-      const members = this.checkers.model
-        .group(group)
-        .members.filter((member) => member.standing === "member");
+      const all = this.checkers.model.group(group).members;
+      // What is damaged is being mended; only a voter whose directory was emptied stays out for good.
+      const out = all.some(
+        ({ node, standing, wiped }) =>
+          !this.cluster.hasStarted(node) || (standing !== "member" && standing !== "wiped" && !wiped),
+      );
+      if (out) return false;
+      const members = all.filter((member) => member.standing === "member");
       const first = members[0];
       if (first === undefined) continue;
       const same = (index: number): boolean => index === first.commitIndex;

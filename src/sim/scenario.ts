@@ -8,6 +8,8 @@ import type { TraceEvent, TraceKind } from "../core/io/trace.ts";
 import type { NodePorts } from "../core/node/ports.ts";
 import type { NodeAtEnd, Violation } from "./checker/checker.ts";
 import type { Decision } from "./decisions.ts";
+import type { Work } from "./disk.ts";
+import type { HarmKind } from "./harm.ts";
 import type { History } from "./history/history.ts";
 import type { FaultRanges, FaultSettings } from "./settings.ts";
 
@@ -15,7 +17,7 @@ export type NodeCount = 1 | 2 | 3 | 5 | 7;
 export const nodeCounts: readonly NodeCount[] = [1, 2, 3, 5, 7];
 
 /**
- * What faults may do. `recoverable`: never more than a minority of the voters is damaged or wiped, so safety and
+ * What faults may do. `recoverable`: never more than a minority of the voters is damaged or wiped at a time, so safety and
  * liveness are checked (crashes of all are fine: what was synced survives). `unrestricted`: safety only.
  */
 export type FaultBudgetKind = "recoverable" | "unrestricted";
@@ -114,8 +116,17 @@ export interface NemesisWorld {
   jumpClock(node: NodeId, by: Micros): void;
   /** Empties the disk of a node that is down, if the budget allows it. @returns whether it did. */
   wipe(node: NodeId): boolean;
-  /** Whether the budget still lets this voter's disk be damaged or wiped; if so, it counts as damaged from now on. */
-  mayDamage(node: NodeId): boolean;
+  /** Whether the budget lets this voter's disk be harmed or emptied now. */
+  mayHarm(node: NodeId): boolean;
+  /** Whether the node has started and calls itself a member of all its groups. */
+  isMember(node: NodeId): boolean;
+  /**
+   * Harms what the node's disk holds of one group's log, in a recoverable run only what later batches prove to have been
+   * synced. `value` draws the place. @returns whether the budget allowed it and there was something to harm.
+   */
+  damage(node: NodeId, kind: HarmKind, value: number): boolean;
+  /** The next operation of this kind on the node's disk fails with an I/O error. */
+  failDisk(node: NodeId, work: Work): void;
 }
 
 export interface Cut {

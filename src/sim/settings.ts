@@ -28,10 +28,19 @@ export type KnobPath =
   | "disk.slowMax"
   | "disk.survive"
   | "disk.ioError"
+  | "disk.readError"
+  | "disk.writeError"
+  | "disk.syncError"
+  | "disk.stall"
+  | "disk.stallMax"
+  | "disk.staleRead"
+  | "disk.misdirectedWrite"
   | "disk.bitRot"
+  | "disk.rot"
   | "disk.capacityBytes"
   | "clock.driftMax"
   | "clock.skewMax"
+  | "clock.jumpMax"
   | "process.downMin"
   | "process.downMax"
   | "process.powerLoss"
@@ -91,11 +100,20 @@ export const knobs: { readonly [path in KnobPath]: Knob } = {
     max: 1,
     about: "in a power loss: an un-synced sector, length or directory entry reached the disk after all",
   },
-  "disk.ioError": probability("an operation fails with an I/O error"),
-  "disk.bitRot": probability("a restart finds one bit of a file flipped"),
+  "disk.ioError": probability("an operation of any kind fails with an I/O error"),
+  "disk.readError": probability("a read fails with an I/O error"),
+  "disk.writeError": probability("a write, or a change of names, fails with an I/O error"),
+  "disk.syncError": probability("a sync fails with an I/O error, and what it was to cover is lost"),
+  "disk.stall": probability("an operation, and all behind it on that disk, stands still"),
+  "disk.stallMax": time(500 * millisecond, "longest stall of a disk"),
+  "disk.staleRead": probability("a read gives what some of its sectors held before; the next one is right"),
+  "disk.misdirectedWrite": probability("a write lands in another place than its own"),
+  "disk.bitRot": probability("a restart finds part of a file rotted"),
+  "disk.rot": probability("within a quarter of a second, part of a running node's files rots"),
   "disk.capacityBytes": { unit: "bytes", calm: 0, max: 2 ** 50, about: "size of each disk; 0 for no limit" },
   "clock.driftMax": { unit: "ppm", calm: 0, max: 100_000, about: "largest drift, either way" },
   "clock.skewMax": time(0, "largest difference of a wall clock from true time"),
+  "clock.jumpMax": time(0, "largest jump of a wall clock, either way"),
   "process.downMin": time(50 * millisecond, "shortest time from crash to restart"),
   "process.downMax": time(3 * second, "longest time from crash to restart"),
   "process.powerLoss": probability(

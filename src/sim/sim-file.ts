@@ -1,6 +1,6 @@
 import type { Site } from "./decisions.ts";
+import { Rot, sectorBytes } from "./rot.ts";
 
-export const sectorBytes = 512;
 const chunkBytes = 64 * 1_024;
 const sectorsPerChunk = chunkBytes / sectorBytes;
 const zeroSector = new Uint8Array(sectorBytes);
@@ -37,9 +37,14 @@ export class SimFile {
   private syncs = 0;
   /** Behind the last byte that was ever written other than by zeros over nothing. */
   private writtenEnd = 0;
+  private readonly rotten = new Rot();
+  /** What each sector held before its latest write, where that is kept for stale reads. */
+  private readonly older: Map<number, Uint8Array> | undefined;
 
-  constructor(id: number) {
+  /** @param remembers whether reads may be stale. */
+  constructor(id: number, remembers = false) {
     this.id = id;
+    this.older = remembers ? new Map() : undefined;
   }
 
   get dirtySectors(): number {
@@ -64,6 +69,37 @@ export class SimFile {
       at += size;
     }
     return out;
+  }
+
+  /** Whether nothing of [from, to) waits for a sync. */
+  isClean(from: number, to: number): boolean {
+    if (this.dirty.size === 0) return true;
+    for (let n = Math.floor(from / sectorBytes); n * sectorBytes < to; n++)
+      if (this.dirty.has(n)) return false;
+    return true;
+  }
+
+  /** What a sector held before its latest write; undefined when that is not known. */
+  olderSector(n: number): Uint8Array | undefined {
+    return this.older?.get(n);
+  }
+
+  /** Places whose content is not what was last written there. */
+  rottenBytes(): readonly number[] {
+    return this.rotten.places();
+  }
+
+  /** Changes what is on the disk behind everybody's back. The sectors are clean. */
+  corrupt(offset: number, bytes: Uint8Array): void {
+    const end = Math.min(offset + bytes.length, this.length);
+    if (end > this.writtenEnd) this.writtenEnd = end;
+    for (let position = offset; position < end; position++) {
+      const chunk = this.chunkAt(Math.floor(position / chunkBytes));
+      const at = position % chunkBytes;
+      const value = bytes[position - offset] as number;
+      this.rotten.changed(position, chunk[at] as number, value);
+      chunk[at] = value;
+    }
   }
 
   /** Changes the page cache; `writer` names the operation until `completed`. */
@@ -115,8 +151,10 @@ export class SimFile {
       if (!ok) {
         // The kernel calls such pages clean although they are not on the disk: no later sync writes them.
         if (sector.stamp <= mark) sector.stamp = lost;
-      } else if (sector.stamp <= mark) this.dirty.delete(n);
-      else settle(sector, mark);
+      } else if (sector.stamp <= mark) {
+        this.dirty.delete(n);
+        this.rotten.settled(n);
+      } else settle(sector, mark);
     }
     if (!ok) return;
     let certain = 0;
@@ -142,7 +180,9 @@ export class SimFile {
     for (const [n, sector] of this.dirty) {
       const contents = [sector.durable, ...sector.between.map((old) => old.bytes), this.sectorBytes(n)];
       const kept = survive.value(nextKey(), probability, contents.length - 1);
-      this.restore(n, contents[Math.min(kept, contents.length - 1)] as Uint8Array);
+      const bytes = contents[Math.min(kept, contents.length - 1)] as Uint8Array;
+      this.restore(n, bytes);
+      this.rotten.restored(n, bytes);
     }
     this.dirty.clear();
     this.syncs = 0;
@@ -156,10 +196,8 @@ export class SimFile {
   /** Flips one bit of what is on the disk. */
   flip(bit: number): void {
     const position = Math.floor(bit / 8);
-    if (position >= this.writtenEnd) this.writtenEnd = position + 1;
-    const chunk = this.chunkAt(Math.floor(position / chunkBytes));
-    const at = position % chunkBytes;
-    chunk[at] = (chunk[at] as number) ^ (1 << (bit % 8));
+    const [byte = 0] = this.read(position, 1);
+    this.corrupt(position, Uint8Array.of(byte ^ (1 << (bit % 8))));
   }
 
   private sectorCompleted(sector: Sector, writer: number, stamp: number): void {
@@ -187,6 +225,7 @@ export class SimFile {
       const chunk = this.chunks[index];
       if (chunk !== undefined || !allZero(part, at, at + size)) {
         this.markDirty(position, size, writer);
+        this.rotten.overwritten(position, position + size);
         copy(part, at, this.chunkAt(index), within, size);
         if (position + size > this.writtenEnd) this.writtenEnd = position + size;
       }
@@ -198,11 +237,13 @@ export class SimFile {
     const last = Math.floor((position + size - 1) / sectorBytes);
     for (let n = Math.floor(position / sectorBytes); n <= last; n++) {
       const sector = this.dirty.get(n);
+      const bytes = this.sectorBytes(n);
+      this.older?.set(n, bytes);
       if (sector === undefined) {
-        this.dirty.set(n, { durable: this.sectorBytes(n), between: noContents, stamp: pending, writer });
+        this.dirty.set(n, { durable: bytes, between: noContents, stamp: pending, writer });
         continue;
       }
-      const old = { stamp: sector.stamp, writer: sector.writer, bytes: this.sectorBytes(n) };
+      const old = { stamp: sector.stamp, writer: sector.writer, bytes };
       if (sector.between.length === 0) sector.between = [old];
       else sector.between.push(old);
       sector.stamp = pending;

@@ -4,6 +4,7 @@ import type { Disk, DiskFile } from "#core/io/disk";
 import { DiskWorld, SimDisk } from "#sim/disk";
 import type { FaultSettings } from "#sim/settings";
 import { calmSettings } from "#sim/settings";
+import type { SimFile } from "#sim/sim-file";
 import { World } from "#sim/world";
 
 /** A disk that is driven by hand: `settle` completes everything, `powerLoss` and `kill` end the process. */
@@ -243,18 +244,80 @@ describe("simulated disk", () => {
     expect(bench.content("a").length).to.equal(1_000);
   });
 
-  it("flips one bit of what is on the disk, and says so", () => {
+  it("flips one bit of what is on the disk", () => {
     const bench = new Bench(1);
     const file = bench.create("a");
     bench.call<void>((done) => file.write(0, [filled(0, 4)], done));
     bench.call<void>((done) => file.sync(done));
-    expect(bench.diskWorld.decay(1)).to.equal(true);
+    expect(bench.diskWorld.flipAnywhere(12_345)).to.equal(true);
     const ones = [...bench.content("a")].filter((byte) => byte !== 0);
     expect(ones).to.have.length(1);
     expect(
       Math.clz32(ones[0] as number) + Math.clz32((ones[0] as number) & -(ones[0] as number)),
     ).to.be.greaterThan(0);
-    expect(bench.world.faults.get("bit-rot")).to.equal(1);
+  });
+
+  it("fails the kind of operation that a knob names, or the next one by order, and tells when it is heard of", () => {
+    const bench = new Bench(1);
+    const file = bench.create("a");
+    const told: string[] = [];
+    bench.world.trace.listen(({ event }) => {
+      if (event.kind === "fault" && event.fault === "io-failed") told.push(event.detail);
+    });
+    const write = (): void => bench.call<void>((done) => file.write(0, [filled(1, 1)], done));
+    const sync = (): void => bench.call<void>((done) => file.sync(done));
+    const read = (): unknown => bench.call<Uint8Array>((done) => file.read(0, 1, done));
+    const works = { read, write, sync };
+    for (const [work, run] of Object.entries(works)) {
+      const knob = `disk.${work}Error` as "disk.readError" | "disk.writeError" | "disk.syncError";
+      bench.world.settings[knob] = 1;
+      expect(run).to.throw().with.property("code", "io");
+      for (const other of Object.values(works)) if (other !== run) expect(other).to.not.throw();
+      bench.world.settings[knob] = 0;
+    }
+    bench.diskWorld.failNext = "sync";
+    expect(write).to.not.throw();
+    expect(sync).to.throw().with.property("code", "io");
+    expect(sync).to.not.throw();
+    expect(told).to.deep.equal(["read a", "write a", "sync a", "sync a"]);
+  });
+
+  it("stalls, with all that is behind it", () => {
+    const bench = new Bench(1, { "disk.stallMax": 5_000_000 });
+    const file = bench.create("a");
+    const { scheduler } = bench.world;
+    bench.world.settings["disk.stall"] = 1;
+    const ended: number[] = [];
+    file.sync(() => ended.push(scheduler.now));
+    bench.world.settings["disk.stall"] = 0;
+    const begun = scheduler.now;
+    file.read(0, 1, () => ended.push(scheduler.now));
+    bench.settle();
+    expect(bench.world.faults.get("stalled-disk")).to.equal(1);
+    expect(Math.min(...ended)).to.be.greaterThan(begun + 10_000);
+  });
+
+  it("knows which bytes rotted until a write over them is synced, through power losses", () => {
+    const bench = new Bench(1, { "disk.survive": 0 });
+    const file = bench.create("a");
+    const kept = bench.diskWorld.tree.find("a") as SimFile;
+    const write = (): void => bench.call<void>((done) => file.write(0, [filled(1, 2)], done));
+    write();
+    bench.call<void>((done) => file.sync(done));
+    kept.corrupt(510, Uint8Array.of(1, 7, 8, 1));
+    expect(kept.rottenBytes()).to.deep.equal([511, 512]);
+    kept.corrupt(512, Uint8Array.of(1));
+    expect(kept.rottenBytes()).to.deep.equal([511]);
+    write();
+    expect(kept.rottenBytes(), "not before the sync").to.deep.equal([511]);
+    bench.gone("power");
+    expect(bench.content("a")[511]).to.equal(7);
+    expect(kept.rottenBytes()).to.deep.equal([511]);
+    const again = bench.call<DiskFile>((done) => bench.disk.open("a", "existing", done));
+    bench.call<void>((done) => again.write(0, [filled(1, 1)], done));
+    bench.call<void>((done) => again.sync(done));
+    expect(kept.rottenBytes()).to.deep.equal([]);
+    expect(bench.content("a")[511]).to.equal(1);
   });
 
   it("keeps a preallocated file of zeros for nothing", () => {

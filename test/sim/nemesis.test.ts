@@ -108,7 +108,7 @@ describe("nemesis", () => {
     expect(rehearsed.result.faults).to.deep.equal({ "clock-jump": 1, crash: 1, wipe: 1 });
   });
 
-  it("damages at most a minority of voters in a recoverable run, and any in an unrestricted one", () => {
+  it("damages at most a minority of voters at a time in a recoverable run, and any in an unrestricted one", () => {
     const names: NodeId[] = ["n0", "n1", "n2", "n3", "n4"].map(nodeId);
     const allowed = (kind: "recoverable" | "unrestricted"): number => {
       const budget = new FaultBudget(kind, names.length);
@@ -116,11 +116,25 @@ describe("nemesis", () => {
     };
     expect(allowed("recoverable")).to.equal(2);
     expect(allowed("unrestricted")).to.equal(5);
+    const [n1, n2] = [nodeId("n1"), nodeId("n2")];
     const again = new FaultBudget("recoverable", 3);
-    expect([nodeId("n1"), nodeId("n2"), nodeId("n1")].map((name) => again.mayDamage(name))).to.deep.equal([
-      true,
+    expect([n1, n2, n1].map((name) => again.mayDamage(name))).to.deep.equal([true, false, true]);
+  });
+
+  it("frees the share of a voter that is whole again, and never that of one that lost its disk", () => {
+    const whole = new Set<NodeId>();
+    const [n0, n1, n2] = ["n0", "n1", "n2"].map(nodeId) as [NodeId, NodeId, NodeId];
+    const budget = new FaultBudget("recoverable", 3, (node) => whole.has(node));
+    expect(budget.mayDamage(n0)).to.equal(true);
+    expect(budget.allows(n1)).to.equal(false);
+    whole.add(n0);
+    expect(budget.mayLose(n1)).to.equal(true);
+    whole.add(n1);
+    expect([n0, n2].map((node) => budget.mayDamage(node) || budget.mayLose(node))).to.deep.equal([
       false,
-      true,
+      false,
     ]);
+    expect(budget.mayDamage(n1), "what is lost may be harmed").to.equal(true);
+    expect(budget.allows(n2)).to.equal(false);
   });
 });

@@ -5,7 +5,10 @@ import { ClusterModel } from "./cluster-model.ts";
 import { CommittedDurable } from "./committed-durable.ts";
 import { CommittedImmutable } from "./committed-immutable.ts";
 import { Convergence } from "./convergence.ts";
+import { DamagedVouchesNot } from "./damaged-vouches-not.ts";
 import { ElectionSafety } from "./election-safety.ts";
+import { FailedIsSilent } from "./failed-is-silent.ts";
+import { HarmedRecords } from "./harmed-records.ts";
 import { LeaderAppendOnly } from "./leader-append-only.ts";
 import { LeaderCompleteness } from "./leader-completeness.ts";
 import { LinearizableLog } from "./linearizable-log.ts";
@@ -16,6 +19,7 @@ import { SoundStanding } from "./sound-standing.ts";
 import { StateMachineSafety } from "./state-machine-safety.ts";
 import { TailIntegrity } from "./tail-integrity.ts";
 import { VoteDurability } from "./vote-durability.ts";
+import { WipedIsSilent } from "./wiped-is-silent.ts";
 
 /** All checkers of one run, in the order in which they must be handed each event: what judges nothing comes first. */
 export interface Checkers {
@@ -29,10 +33,12 @@ export interface Checkers {
 export function allCheckers(report: Report, topology: Topology): Checkers {
   const model = new ClusterModel(topology);
   const applied = new AppliedLog(topology);
+  const harmed = new HarmedRecords();
   const liveness = new Liveness(report, model, topology);
   const all: readonly Checker[] = [
     model,
     applied,
+    harmed,
     new ElectionSafety(report, model),
     new LeaderAppendOnly(report, model),
     new LogMatching(report, model),
@@ -42,7 +48,10 @@ export function allCheckers(report: Report, topology: Topology): Checkers {
     new CommittedDurable(report, model),
     new VoteDurability(report, model),
     new Monotonic(report, model),
-    new SoundStanding(report),
+    new SoundStanding(report, harmed),
+    new DamagedVouchesNot(report, model),
+    new FailedIsSilent(report, topology),
+    new WipedIsSilent(report, model),
     new AppendOnce(report, applied),
     new LinearizableLog(report, applied),
     new TailIntegrity(report, applied),

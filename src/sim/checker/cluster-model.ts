@@ -27,8 +27,10 @@ export class Member {
   /** What was asserted before the last recovery, and so must have come back from the disk. */
   owedIndex = -1;
   owedTerm = 0;
-  /** Whether the world damaged or emptied the disk before the last recovery, so that nothing was owed. */
+  /** Whether the world took from the disk what nothing can tell to be missing, so that nothing was owed at the last recovery. */
   excused = false;
+  /** Whether the directory was emptied in this run: what the node holds and says counts for nobody any more. */
+  wiped = false;
   private diskHurt = false;
 
   constructor(node: NodeId, group: GroupModel) {
@@ -151,8 +153,11 @@ export class GroupModel {
 
 type MemberEvent = Exclude<TraceEvent, { readonly kind: "fault" }>;
 
-/** Faults after which a node may truthfully have lost what it held. */
-const losses: ReadonlySet<string> = new Set(["wipe", "bit-rot", "misdirected-write", "lost-sync"]);
+/**
+ * Faults after which a node may truthfully have forgotten what it held. Damage is none: a later batch proves what is
+ * missing, so where the log ends, in which term, and what was voted come back all the same.
+ */
+const losses: ReadonlySet<string> = new Set(["wipe", "data-loss", "lost-sync"]);
 
 /**
  * The cluster as its trace describes it. It stands first among the checkers and judges nothing: when a property
@@ -231,15 +236,20 @@ export class ClusterModel implements Checker {
         this.of(event).standing = event.standing;
         break;
       case "fault":
-        if (losses.has(event.fault)) this.excuse(event.node);
+        if (losses.has(event.fault)) this.excuse(event.node, event.fault === "wipe");
         break;
       default:
         break;
     }
   }
 
-  private excuse(node: NodeId | ""): void {
-    for (const group of this.groups)
-      for (const member of group.members) if (member.node === node) member.hurtDisk();
+  private excuse(node: NodeId | "", wiped: boolean): void {
+    for (const group of this.groups) {
+      for (const member of group.members) {
+        if (member.node !== node) continue;
+        member.hurtDisk();
+        member.wiped ||= wiped;
+      }
+    }
   }
 }

@@ -7,7 +7,7 @@ import type { ClusterModel } from "./cluster-model.ts";
  * - A leader that commits an entry of its own term: a majority holds exactly that entry, synced. Entries of earlier terms
  *   ride on it (Raft §5.4.2).
  * - A node tells its leader of no entry that it has not synced.
- * - A node that restarts still has everything it ever asserted and did not cut since.
+ * - A node that restarts still has everything it ever asserted and did not cut since, or knows what of it cannot be read.
  */
 export class CommittedDurable implements Checker {
   readonly name = "committed-durable-on-quorum";
@@ -38,8 +38,11 @@ export class CommittedDurable implements Checker {
       return;
     }
     let holders = 0;
-    for (const member of group.members)
+    for (const member of group.members) {
+      // What a wiped voter was given since is not what it once promised: nobody may count it.
+      if (member.wiped) continue;
       if (member.syncedIndex >= event.index && member.terms[event.index] === term) holders += 1;
+    }
     if (holders >= group.majority) return;
     const told = group.members.map((member) =>
       member.terms[event.index] === term
@@ -63,7 +66,7 @@ export class CommittedDurable implements Checker {
 
   private onRecovered(event: RecoveredEvent): void {
     const member = this.model.of(event);
-    if (event.standing === "damaged" || member.owedIndex < 0) return;
+    if (member.owedIndex < 0) return;
     if (member.holds(member.owedIndex, member.owedTerm)) return;
     const has = member.termAt(member.owedIndex);
     this.fail(

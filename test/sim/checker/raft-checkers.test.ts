@@ -317,45 +317,4 @@ describe("checkers on the trace", () => {
       expect(trace.violation).to.include({ checker: "convergence", kind: "safety" });
     });
   });
-
-  describe("sound-standing", () => {
-    const standing = (trace: Trace, of: "damaged" | "failed" | "member", reason = "test"): Trace =>
-      trace.emit({ kind: "standing", node: nodeOf(1), group, standing: of, reason });
-    const atEnd = (of: NodeAtEnd["standing"], live = true): NodeAtEnd[] => [
-      { node: nodeOf(1), group, live, standing: of, commitIndex: 2 },
-    ];
-
-    it("fails on damage that nothing did, found while running or by recovery", () => {
-      expect(standing(lawful(), "damaged").verdict).to.equal("sound-standing");
-      expect(standing(lawful().fault(1, "bit-rot"), "damaged").verdict).to.equal("none");
-      expect(standing(lawful().fault(0, "bit-rot"), "damaged").verdict).to.equal("sound-standing");
-      const recovered = lawful().recovered(1, end, { term: 1, votedFor: 0 }, "damaged");
-      expect(recovered.verdict).to.equal("sound-standing");
-    });
-
-    it("fails on a node that gives up though its disk refused it nothing in this life", () => {
-      expect(standing(lawful(), "failed", "the log differs").violation?.explanation).to.contain(
-        "the log differs",
-      );
-      const refused = (): Trace =>
-        lawful().emit({ kind: "disk", node: nodeOf(1), group, code: "io", operation: "sync" });
-      expect(standing(refused(), "failed").verdict).to.equal("none");
-      expect(standing(refused().fault(1, "crash"), "failed").verdict).to.equal("sound-standing");
-    });
-
-    it("fails on a start that failed on a sound disk", () => {
-      expect(lawful().fault(1, "failed-start").verdict).to.equal("sound-standing");
-      expect(lawful().fault(1, "wipe").fault(1, "failed-start").verdict).to.equal("none");
-    });
-
-    it("fails on a node that is up at the end and no member, unless its disk was harmed", () => {
-      const told = lawful().recovered(1, end, { term: 1, votedFor: 0 }, "wiped");
-      expect(told.end({ nodes: atEnd("wiped"), histories: [] }).verdict).to.equal("sound-standing");
-      expect(lawful().end({ nodes: atEnd("wiped", false), histories: [] }).verdict).to.equal("none");
-      const wiped = lawful()
-        .fault(1, "wipe")
-        .end({ nodes: atEnd("wiped"), histories: [] });
-      expect(wiped.verdict).to.equal("none");
-    });
-  });
 });

@@ -142,8 +142,16 @@ export class Trace {
     });
   }
 
-  fault(node: number, fault: string): this {
-    return this.emit({ kind: "fault", node: nodeOf(node), fault, detail: "" });
+  fault(node: number, fault: string, detail = ""): this {
+    return this.emit({ kind: "fault", node: nodeOf(node), fault, detail });
+  }
+
+  standing(node: number, standing: Standing, reason = "test"): this {
+    return this.emit({ kind: "standing", ...at(node), standing, reason });
+  }
+
+  damage(node: number, from: number, to: number, change: "found" | "mended" = "found"): this {
+    return this.emit({ kind: "damage", ...at(node), from, to, change });
   }
 }
 

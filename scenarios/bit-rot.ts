@@ -1,0 +1,52 @@
+import { millisecond, second } from "#core/base/units";
+import { aimedCrashes } from "#sim/nemesis/aim";
+import { crashAnyone } from "#sim/nemesis/crash";
+import { loneFirstAppend } from "#sim/nemesis/lone-append";
+import { partition } from "#sim/nemesis/partition";
+import { rotSomeone } from "#sim/nemesis/rot";
+import type { Scenario } from "#sim/scenario";
+import { restlessLoad } from "#sim/workload/loads";
+
+/**
+ * Disks forget and mix up what they had synced, on a minority of the voters at a time: bits flip in running nodes' files and
+ * between two lives, whole batches go at once, over a change of term too, writes land elsewhere, reads are stale. It is
+ * found by recovery, by reads, by peers that need the records, and mended from the others; nothing that was acknowledged
+ * is lost. Leadership moves and nodes crash meanwhile, so that logs differ where they are damaged.
+ */
+export const bitRot: Scenario = {
+  name: "bit-rot",
+  summary: "disks rot, misplace and misread what they hold; peers mend it",
+  nodes: [3, 5, 7],
+  duration: 60 * second,
+  budget: "recoverable",
+  workload: restlessLoad,
+  faults: {
+    "network.loss": [0, 0.01],
+    "network.slow": [0, 0.02],
+    "disk.slow": [0, 0.02],
+    "disk.syncMax": [1 * millisecond, 10 * millisecond],
+    "disk.stall": [0, 0.0002],
+    "disk.survive": [0, 1],
+    "disk.bitRot": [0.1, 0.8],
+    "disk.rot": [0, 0.05],
+    "disk.staleRead": [0, 0.02],
+    "disk.misdirectedWrite": [0, 0.004],
+    "process.powerLoss": [0, 0.7],
+    "process.downMin": 10 * millisecond,
+    "process.downMax": [50 * millisecond, 2 * second],
+  },
+  nemesis(world) {
+    rotSomeone(world, { first: 2 * second, min: 500 * millisecond, max: 3 * second });
+    crashAnyone(world, { first: 3 * second, min: 2 * second, max: 8 * second });
+    aimedCrashes(world, {
+      every: { first: 2 * second, min: 2 * second, max: 8 * second },
+      dangers: ["campaign", "first-append", "acknowledged", "committed", "truncation"],
+    });
+    partition(world, {
+      every: { first: 2 * second, min: 2 * second, max: 8 * second },
+      last: { min: 300 * millisecond, max: 2 * second },
+      kinds: ["old-leader", "old-leader", "halves"],
+    });
+    loneFirstAppend(world, { first: 2 * second, min: 2 * second, max: 8 * second });
+  },
+};

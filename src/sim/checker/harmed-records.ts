@@ -1,0 +1,100 @@
+import type { GroupId, NodeId } from "../../core/base/brand.ts";
+import type { DamageEvent, FaultEvent, SyncEvent, TraceEvent, TraceKind } from "../../core/io/trace.ts";
+import type { Checker } from "./checker.ts";
+
+/** `g0 12..15 sector`: the group and the records that a harmed disk cannot give any more. */
+const harmPattern = /^(\S+) (\d+)\.\.(\d+) /;
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Which records the world really took from each node. It judges nothing: excuses are looked up here. */
+export class HarmedRecords implements Checker {
+  readonly name = "harmed-records";
+  readonly kinds: readonly TraceKind[] = ["fault", "damage", "truncate", "sync", "recovered"];
+  private readonly harmed = new Map<string, Range[]>();
+  /** Cuts that may still be undone by a crash, by node and group. */
+  private readonly cuts = new Map<string, number>();
+  /** Nodes of which anything may be missing. */
+  private readonly lost = new Set<string>();
+
+  onEvent(event: TraceEvent): void {
+    switch (event.kind) {
+      case "fault":
+        this.note(event);
+        break;
+      case "damage":
+        if (event.change === "mended") this.mended(event);
+        break;
+      case "truncate": {
+        const key = `${event.node}/${event.group}`;
+        if (this.harmed.has(key)) this.cuts.set(key, Math.min(event.from, this.cuts.get(key) ?? event.from));
+        break;
+      }
+      case "sync":
+        if (this.cuts.size > 0) this.synced(event);
+        break;
+      case "recovered":
+        // The cut may not have reached the disk.
+        this.cuts.delete(`${event.node}/${event.group}`);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** What replaces the cut records is synced, so the cut is. */
+  private synced({ node, group, index }: SyncEvent): void {
+    const key = `${node}/${group}`;
+    const from = this.cuts.get(key);
+    if (from === undefined || index < from) return;
+    this.cuts.delete(key);
+    const left = this.of(node, group).filter((range) => range.from < from);
+    this.harmed.set(
+      key,
+      left.map((range) => ({ from: range.from, to: Math.min(range.to, from - 1) })),
+    );
+  }
+
+  private note({ node, fault, detail }: FaultEvent): void {
+    if (fault === "data-loss" || fault === "lost-sync" || fault === "wipe") this.lost.add(node);
+    if (fault !== "damage") return;
+    const match = harmPattern.exec(detail);
+    if (match === null) return;
+    const group = match[1] as GroupId;
+    const range = { from: Number(match[2]), to: Number(match[3]) };
+    this.harmed.set(`${node}/${group}`, [...this.of(node, group), range]);
+  }
+
+  /** A harm is mended with all of its records, since only then its batch is whole. */
+  private mended({ node, group, from, to }: DamageEvent): void {
+    const left = this.of(node, group).filter((range) => range.from < from || range.to > to);
+    this.harmed.set(`${node}/${group}`, left);
+  }
+
+  private of(node: NodeId | "", group: GroupId): readonly Range[] {
+    return this.harmed.get(`${node}/${group}`) ?? [];
+  }
+
+  /** Whether anything at all may be missing on the node: its directory was emptied, or bits flipped where nothing tells. */
+  mayLackAnything(node: NodeId): boolean {
+    return this.lost.has(node);
+  }
+
+  /** Whether the world harmed every record of a range and nobody has mended it since. */
+  covers(node: NodeId, group: GroupId, from: number, to: number): boolean {
+    if (this.lost.has(node)) return true;
+    const ranges = this.of(node, group);
+    for (let index = from; index <= to; index++) {
+      if (!ranges.some((range) => range.from <= index && index <= range.to)) return false;
+    }
+    return true;
+  }
+
+  /** Whether any record of the node's log is harmed. */
+  any(node: NodeId, group: GroupId): boolean {
+    return this.lost.has(node) || this.of(node, group).length > 0;
+  }
+}

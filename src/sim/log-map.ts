@@ -1,0 +1,164 @@
+import type { GroupId } from "../core/base/brand.ts";
+import { getU32 } from "../core/base/bytes.ts";
+import { recordHeaderBytes } from "../core/base/entry.ts";
+import { LogError } from "../core/base/errors.ts";
+import type { BatchHeader } from "../core/storage/batch.ts";
+import { batchBytes, batchMagic, decodeBatchHeader, directorySeed } from "../core/storage/batch.ts";
+import {
+  batchHeaderBytes,
+  frameAlignmentBytes,
+  positionOf,
+  segmentHeaderBytes,
+} from "../core/storage/format.ts";
+import { decodeIdentity, identityName } from "../core/storage/identity.ts";
+import type { MetaRecord } from "../core/storage/meta.ts";
+import { decodeSlot, noCut, slotBytes } from "../core/storage/meta.ts";
+import { metaName } from "../core/storage/meta-file.ts";
+import { segmentName } from "../core/storage/segment.ts";
+import type { DirectoryTree } from "./sim-directory.ts";
+import type { SimFile } from "./sim-file.ts";
+
+/** A batch of records as it stands on a disk. */
+export interface FrameOnDisk {
+  readonly segment: number;
+  readonly file: SimFile;
+  readonly offset: number;
+  readonly header: BatchHeader;
+}
+
+/** A record of a frame: its index, and where its bytes are. */
+export interface RecordOnDisk {
+  readonly index: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * One group's directory as its bytes tell: which batches are where, and up to which position a sync is proven by what a
+ * crash would leave. It knows the formats, and nothing of how core reads a log back.
+ */
+export class LogMap {
+  readonly group: GroupId;
+  /** Segment files by number, without holes. */
+  readonly segments: readonly SimFile[];
+  /** Ascending; those of before the last cut, behind it, and those that cannot be read are left out. */
+  readonly frames: readonly FrameOnDisk[];
+  /** What stands before this position is known to have been synced, whatever a crash takes away. */
+  readonly proven: number;
+  readonly meta: SimFile | undefined;
+  readonly slots: readonly (MetaRecord | undefined)[];
+  /** The position of the last cut, and how often the log was cut. */
+  readonly cut: { readonly position: number; readonly generation: number };
+
+  /** @returns undefined when there is no log, or nobody can tell whose. */
+  static of(tree: DirectoryTree, group: GroupId): LogMap | undefined {
+    const identity = find(tree, `${group}/${identityName}`);
+    if (identity === undefined) return undefined;
+    try {
+      const { incarnation } = decodeIdentity(identity.read(0, identity.length));
+      return new LogMap(tree, group, directorySeed(incarnation));
+    } catch (error) {
+      if (error instanceof LogError) return undefined;
+      throw error;
+    }
+  }
+
+  private constructor(tree: DirectoryTree, group: GroupId, seed: number) {
+    this.group = group;
+    this.meta = find(tree, `${group}/${metaName}`);
+    const bytes = this.meta?.read(0, 2 * slotBytes) ?? new Uint8Array(0);
+    this.slots = [0, 1].map((slot) =>
+      decodeSlot(bytes.slice(slot * slotBytes, (slot + 1) * slotBytes), seed, slot),
+    );
+    const [first, second] = this.slots;
+    this.cut = ((second?.sequence ?? -1) > (first?.sequence ?? -1) ? second : first)?.cut ?? noCut;
+    const segments: SimFile[] = [];
+    const frames: FrameOnDisk[] = [];
+    for (let n = 0; ; n++) {
+      const file = find(tree, `${group}/${segmentName(n)}`);
+      if (file === undefined) break;
+      segments.push(file);
+      this.framesOf(n, file, seed, frames);
+    }
+    this.segments = segments;
+    this.frames = frames;
+    let proven = 0;
+    for (const { file, offset, header } of frames) {
+      if (header.syncedPosition > proven && file.isClean(offset, offset + batchHeaderBytes))
+        proven = header.syncedPosition;
+    }
+    this.proven = proven;
+  }
+
+  private framesOf(segment: number, file: SimFile, seed: number, frames: FrameOnDisk[]): void {
+    const bytes = file.read(0, file.length);
+    for (let offset = segmentHeaderBytes; offset + batchHeaderBytes <= bytes.length; ) {
+      const found = getU32(bytes, offset) === batchMagic;
+      const position = positionOf(segment, offset);
+      const header = found ? decodeBatchHeader(bytes, offset, seed, position) : undefined;
+      if (header === undefined) offset += frameAlignmentBytes;
+      else {
+        const stale = position >= this.cut.position && header.generation < this.cut.generation;
+        if (!stale) frames.push({ segment, file, offset, header });
+        offset += stale ? frameAlignmentBytes : batchBytes(header);
+      }
+    }
+  }
+
+  /** Whether all of a frame is proven to be synced, lies before the last cut as a whole, and waits for no sync. */
+  isProven({ segment, file, offset, header }: FrameOnDisk): boolean {
+    const end = offset + batchBytes(header);
+    const { cut } = this;
+    if (positionOf(segment, end) > this.proven || !file.isClean(offset, end)) return false;
+    // What the cut goes through was written before it and reaches behind it.
+    return !(header.generation < cut.generation && positionOf(segment, end) > cut.position);
+  }
+
+  /** The proven frames with bytes in [from, to) of a segment; undefined when the piece holds anything else of value. */
+  provenWithin(segment: number, from: number, to: number): readonly FrameOnDisk[] | undefined {
+    if (positionOf(segment, to) > this.proven) return undefined;
+    const within = this.frames.filter(
+      (frame) =>
+        frame.segment === segment && frame.offset < to && frame.offset + batchBytes(frame.header) > from,
+    );
+    return within.every((frame) => this.isProven(frame)) ? within : undefined;
+  }
+
+  /** Whether a byte that rotted matters to nobody: padding, what lies behind the log, the page that opens a segment. */
+  isIdle(file: SimFile, position: number): boolean {
+    const segment = this.segments.indexOf(file);
+    if (segment === -1) return file !== this.meta;
+    if (position < segmentHeaderBytes) return true;
+    const frame = this.frames.find(
+      ({ segment: at, offset, header }) =>
+        at === segment && offset <= position && position < offset + batchBytes(header),
+    );
+    if (frame !== undefined) return position >= frame.offset + batchHeaderBytes + frame.header.payloadBytes;
+    const last = this.frames[this.frames.length - 1];
+    const end = last === undefined ? 0 : positionOf(last.segment, last.offset);
+    return positionOf(segment, position) > Math.max(end, this.cut.position);
+  }
+}
+
+/** The records of a frame, as far as their sizes can be followed. */
+export function recordsOf({ file, offset, header }: FrameOnDisk): RecordOnDisk[] {
+  const payload = file.read(offset + batchHeaderBytes, header.payloadBytes);
+  const records: RecordOnDisk[] = [];
+  let at = 0;
+  for (let n = 0; n < header.count && at + recordHeaderBytes <= payload.length; n++) {
+    const size = getU32(payload, at + 4);
+    if (size < recordHeaderBytes || at + size > payload.length) break;
+    const from = offset + batchHeaderBytes + at;
+    records.push({ index: header.previous.index + 1 + n, from, to: from + size });
+    at += size;
+  }
+  return records;
+}
+
+function find(tree: DirectoryTree, path: string): SimFile | undefined {
+  try {
+    return tree.find(path);
+  } catch {
+    return undefined;
+  }
+}
