@@ -6,6 +6,7 @@ import type { Task } from "../base/task.ts";
 import { wait } from "../base/task.ts";
 import type { Disk, DiskFile } from "../io/disk.ts";
 import { formatVersion } from "./format.ts";
+import { wholeOr } from "./whole.ts";
 
 /** How far a directory has come in the life of its group; `core/node/bootstrap.ts` has the rules. */
 export type Stage = "empty" | "adopted" | "active" | "wiped";
@@ -70,7 +71,7 @@ export function decodeIdentity(bytes: Uint8Array): Identity {
   const stage = stages.find((one) => one === field("stage"));
   if (stage === undefined)
     throw new LogError("damaged", "the identity file names no known stage", { retry: "never" });
-  return {
+  return wholeOr("the identity file", () => ({
     formatVersion,
     cluster: field("cluster"),
     group: groupId(field("group")),
@@ -78,7 +79,7 @@ export function decodeIdentity(bytes: Uint8Array): Identity {
     incarnation: field("incarnation"),
     voters: voters === "" ? [] : voters.split(",").map(nodeId),
     stage,
-  };
+  }));
 }
 
 /** Writes the file so that a crash leaves the old one or the new one. */

@@ -8,6 +8,7 @@ import { emptyLogEnd } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import { placeSeed } from "./batch.ts";
 import { formatVersion } from "./format.ts";
+import { wholeOr } from "./whole.ts";
 
 /** What must survive a crash besides the log's records. */
 export interface Meta {
@@ -61,7 +62,7 @@ export function encodeSlot(record: MetaRecord, directory: number, slot: number):
 
 /**
  * @returns undefined when the slot is torn or rotted.
- * @throws LogError wrong-version when it is of a later format.
+ * @throws LogError wrong-version when it is of a later format; damaged when its checksum is right and its fields are not.
  */
 export function decodeSlot(bytes: Uint8Array, directory: number, slot: number): MetaRecord | undefined {
   if (bytes.length !== slotBytes || getU32(bytes, 0) !== magic) return undefined;
@@ -73,7 +74,11 @@ export function decodeSlot(bytes: Uint8Array, directory: number, slot: number): 
       `a meta file of format version ${version}, where ${formatVersion} is read`,
     );
   }
-  const r = new ByteReader(bytes, 10);
+  // What a checksum vouches for and is no record was not written by this program: the other slot may hold an older vote.
+  return wholeOr("the meta file", () => readSlot(new ByteReader(bytes, 10)));
+}
+
+function readSlot(r: ByteReader): MetaRecord {
   const sequence = r.u64();
   const term = r.u64();
   const votedFor = r.ascii(textBytesMax);

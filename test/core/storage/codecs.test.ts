@@ -3,14 +3,23 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { identity, smallOptions, TestLog } from "#bench/storage/log-script";
 import { MemoryDisk } from "#bench/storage/memory-disk";
+import type { GroupId, NodeId } from "#core/base/brand";
 import { nodeId } from "#core/base/brand";
+import { putU32 } from "#core/base/bytes";
 import { crc32c } from "#core/base/crc32c";
 import type { LogEnd } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
-import { batchBytes, decodeBatchHeader, directorySeed, encodeBatchHeader } from "#core/storage/batch";
+import {
+  batchBytes,
+  decodeBatchHeader,
+  directorySeed,
+  encodeBatchHeader,
+  placeSeed,
+} from "#core/storage/batch";
 import { alignUp, frameBytes, placeOf, positionOf } from "#core/storage/format";
+import type { Identity } from "#core/storage/identity";
 import { decodeIdentity, encodeIdentity } from "#core/storage/identity";
-import { decodeSlot, encodeSlot } from "#core/storage/meta";
+import { decodeSlot, encodeSlot, noCut } from "#core/storage/meta";
 import { decodeSegmentHeader, encodeSegmentHeader, segmentName, segmentNumber } from "#core/storage/segment";
 import { SparseIndex } from "#core/storage/sparse-index";
 
@@ -127,6 +136,30 @@ describe("storage codecs", () => {
     expect(() => decodeBatchHeader(bytes, 0, seed, 4_096))
       .to.throw(LogError, "version 2")
       .with.property("code", "wrong-version");
+  });
+
+  it("that match their checksum and are nonsense are damaged, not a bug of the reader's", () => {
+    const wrong: Identity[] = [
+      { ...identity, node: "n-0" as NodeId },
+      { ...identity, group: "a/b" as GroupId },
+      { ...identity, voters: ["" as NodeId, nodeId("n1")] },
+    ];
+    for (const one of wrong) {
+      expect(() => decodeIdentity(encodeIdentity(one)))
+        .to.throw(LogError)
+        .with.property("code", "damaged");
+    }
+    const meta = { term: 3, votedFor: "n-2" as NodeId, peers: [] };
+    const slot = encodeSlot({ sequence: 8, meta, cut: noCut }, seed, 1);
+    expect(() => decodeSlot(slot, seed, 1))
+      .to.throw(LogError)
+      .with.property("code", "damaged");
+    // The sequence: more than 53 bits.
+    slot[10] = 0xff;
+    putU32(slot, 4, crc32c(slot, 8, slot.length, placeSeed(seed, 1)));
+    expect(() => decodeSlot(slot, seed, 1))
+      .to.throw(LogError)
+      .with.property("code", "damaged");
   });
 
   it("positions and names of segments are told back", () => {
