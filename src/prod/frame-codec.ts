@@ -7,6 +7,9 @@ const frameTag = 0x0a;
 /** Room that framing takes beside the frames: tag, varint, and gRPC's own five bytes. */
 export const messageOverheadBytes = 1_024;
 
+/** Each frame takes more memory than bytes of its message; no queue of frames holds as many. */
+const framesMax = 65_536;
+
 function varintBytes(value: number): number {
   let bytes = 1;
   for (let left = value; left > 0x7f; left >>>= 7) bytes += 1;
@@ -55,6 +58,8 @@ export function decodeFrames(message: Uint8Array): Uint8Array[] {
     }
     if (length > frameBytesMax)
       throw new LogError("frame-too-large", `a frame of ${length} bytes, at most ${frameBytesMax}`);
+    if (frames.length === framesMax)
+      throw new LogError("malformed-frame", `more than ${framesMax} frames in one message`);
     if (length > message.length - at)
       throw new LogError("malformed-frame", `a frame of ${length} bytes passes the end`);
     frames.push(new Uint8Array(message.buffer, message.byteOffset + at, length));

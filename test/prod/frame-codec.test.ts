@@ -70,6 +70,13 @@ describe("the codec of frame batches", () => {
     );
   });
 
+  it("refuses more frames than any queue sends", () => {
+    const frames = (count: number): Buffer =>
+      encodeFrames(new Array<Uint8Array>(count).fill(new Uint8Array(1)));
+    expect(decodeFrames(frames(65_536))).to.have.length(65_536);
+    expect(() => decodeFrames(frames(65_537))).to.throw(LogError, "more than 65536 frames");
+  });
+
   it("refuses every message cut short, a length beyond the end, and one without end", () => {
     const whole = encodeFrames([new Uint8Array(300).fill(7)]);
     for (let cut = 1; cut < whole.length; cut++) {

@@ -34,6 +34,9 @@ export const defaultCommitLogLimits: CommitLogLimits = {
   tailBytesMax: entryBodyBytesMax,
 };
 
+/** Entries, or runs of indexes, of one frame: each takes more memory than bytes of its frame, so the frame is no bound. */
+export const frameItemsMax = 65_536;
+
 /** Frame bytes besides the bodies: a fixed part, and index, term and length of each entry. */
 const frameFixedBytes = 64;
 const frameEntryBytes = 20;
@@ -41,7 +44,7 @@ const frameEntryBytes = 20;
 /** @throws LogError `bad-configuration` that names the limit, its value and what is allowed. */
 export function checkCommitLogLimits(limits: CommitLogLimits): void {
   check("sessionsMax", limits.sessionsMax, 1, 1_000_000);
-  check("inFlightMax", limits.inFlightMax, 1, 65_536);
+  check("inFlightMax", limits.inFlightMax, 1, frameItemsMax);
   check("entryBodyBytesMax", limits.entryBodyBytesMax, 1, entryBodyBytesMax);
   // A session's batch must lie within the sequences that are kept, or a retry of it could not be answered.
   check("appendEntriesMax", limits.appendEntriesMax, 1, limits.inFlightMax);
@@ -51,7 +54,7 @@ export function checkCommitLogLimits(limits: CommitLogLimits): void {
     limits.entryBodyBytesMax,
     frameRoom(limits.appendEntriesMax),
   );
-  check("tailEntriesMax", limits.tailEntriesMax, 1, 65_536);
+  check("tailEntriesMax", limits.tailEntriesMax, 1, frameItemsMax);
   check("tailBytesMax", limits.tailBytesMax, 1, frameRoom(limits.tailEntriesMax));
 }
 

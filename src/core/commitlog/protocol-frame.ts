@@ -3,6 +3,7 @@ import { groupId, nodeId } from "../base/brand.ts";
 import type { ByteWriter } from "../base/bytes.ts";
 import { ByteReader } from "../base/bytes.ts";
 import { LogError } from "../base/errors.ts";
+import { frameItemsMax } from "./limits.ts";
 
 /**
  * Frames of the client protocol, big-endian: magic (2 bytes, "QC"), version (1), type (1), request id (4), then the
@@ -48,6 +49,7 @@ export function openFrame<T>(
 /** A count of things of at least `bytesMin` each, which what is left of the frame can hold. */
 export function counted(r: ByteReader, bytesMin: number): number {
   const count = r.u32();
+  if (count > frameItemsMax) throw malformed(`${count} items, where ${frameItemsMax} are allowed`);
   if (count * bytesMin > r.remaining) throw malformed(`${count} items in ${r.remaining} bytes`);
   return count;
 }

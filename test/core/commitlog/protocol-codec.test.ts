@@ -1,17 +1,18 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import fc from "fast-check";
+import { anyRequest, anyResponse } from "#bench/soak/fuzz/client-messages";
 import { groupId, nodeId } from "#core/base/brand";
 import { ByteWriter } from "#core/base/bytes";
 import { entryBodyBytesMax } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
-import { defaultCommitLogLimits } from "#core/commitlog/limits";
+import { defaultCommitLogLimits, frameItemsMax } from "#core/commitlog/limits";
 import type { ClientRequest, ClientResponse } from "#core/commitlog/protocol";
 import { answerHello, errorOf, faultOf, runsOf } from "#core/commitlog/protocol";
 import { decodeRequest, encodeRequest } from "#core/commitlog/request-codec";
 import { decodeResponse, encodeResponse } from "#core/commitlog/response-codec";
 import { frameBytesMax } from "#core/io/network";
-import { anyRequest, anyResponse, goldenRequests, goldenResponses } from "./protocol-messages.ts";
+import { goldenRequests, goldenResponses } from "./protocol-messages.ts";
 
 function requestFrame(message: ClientRequest): Uint8Array {
   const w = new ByteWriter();
@@ -130,7 +131,18 @@ describe("client protocol codec", () => {
   it("checks a count against the frame before it allocates for it", () => {
     const frame = requestFrame(goldenRequests["append"] as ClientRequest);
     frame.fill(0xff, 8 + 16, 8 + 20);
-    expect(() => decodeRequest(frame)).to.throw(LogError, "4294967295 items in");
+    expect(() => decodeRequest(frame)).to.throw(LogError, "4294967295 items");
+  });
+
+  it("refuses more bodies than any append may have, though the frame holds them", () => {
+    const append = (count: number): Uint8Array => {
+      const bodies = new Array<Uint8Array>(count).fill(new Uint8Array(0));
+      return requestFrame({ type: "append", requestId: 1, session: 0, firstSequence: 0, bodies });
+    };
+    expect(decodeRequest(append(frameItemsMax)))
+      .to.have.property("bodies")
+      .with.length(frameItemsMax);
+    expect(() => decodeRequest(append(frameItemsMax + 1))).to.throw(LogError, "where 65536 are allowed");
   });
 
   it("refuses a session without a sequence, a sequence without a session, and an append of nothing", () => {
