@@ -14,7 +14,7 @@ export interface ConfigFile {
   readonly stray: readonly { readonly line: number; readonly text: string }[];
 }
 
-const fileBytesMax = 1_024 * 1_024;
+const fileBytesMax = 64 * 1_024;
 
 /**
  * Reads a file of properties (`key=value`, as Java's). A line without `=` or `:` after an unknown word, and a line

@@ -6,8 +6,17 @@ export type ConfigValue = string | number | boolean;
 
 const pathBytesMax = 4_096;
 
+const schemas = new Map<ConfigRule, z.ZodType<ConfigValue>>();
+
 /** The check of a key's value, which comes as text; what it gives is the value. */
 export function schemaOf(rule: ConfigRule): z.ZodType<ConfigValue> {
+  // To make one takes a hundred times as long as to use it.
+  const schema = schemas.get(rule) ?? makeSchema(rule);
+  schemas.set(rule, schema);
+  return schema;
+}
+
+function makeSchema(rule: ConfigRule): z.ZodType<ConfigValue> {
   switch (rule.kind) {
     case "integer":
       return z

@@ -18,6 +18,8 @@ export function suggest(word: string, known: Iterable<string>): string | undefin
   let best: string | undefined;
   let least = Math.max(2, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of known) {
+    // Two words differ in their lengths by so many edits at least. To count them all for thousands of words takes long.
+    if (Math.abs(candidate.length - wanted.length) >= least) continue;
     const edits = distance(wanted, candidate.toLowerCase());
     if (edits >= least) continue;
     best = candidate;
