@@ -36,7 +36,7 @@ export const bitRot: Scenario = {
     "process.downMax": [50 * millisecond, 2 * second],
   },
   nemesis(world) {
-    rotSomeone(world, { first: 2 * second, min: 500 * millisecond, max: 3 * second });
+    rotSomeone(world, { first: 2 * second, min: 800 * millisecond, max: 4 * second });
     crashAnyone(world, { first: 3 * second, min: 2 * second, max: 8 * second });
     aimedCrashes(world, {
       every: { first: 2 * second, min: 2 * second, max: 8 * second },

@@ -26,6 +26,14 @@ export interface FrameOnDisk {
   readonly header: BatchHeader;
 }
 
+/** What was read of a file, which mostly has not changed since. */
+interface Parsed {
+  readonly version: number;
+  readonly segment: number;
+  readonly seed: number;
+  readonly frames: readonly FrameOnDisk[];
+}
+
 /** A record of a frame: its index, and where its bytes are. */
 export interface RecordOnDisk {
   readonly index: number;
@@ -49,6 +57,8 @@ export class LogMap {
   readonly slots: readonly (MetaRecord | undefined)[];
   /** The position of the last cut, and how often the log was cut. */
   readonly cut: { readonly position: number; readonly generation: number };
+
+  private static readonly parsed = new WeakMap<SimFile, Parsed>();
 
   /** @returns undefined when there is no log, or nobody can tell whose. */
   static of(tree: DirectoryTree, group: GroupId): LogMap | undefined {
@@ -78,7 +88,7 @@ export class LogMap {
       const file = find(tree, `${group}/${segmentName(n)}`);
       if (file === undefined) break;
       segments.push(file);
-      this.framesOf(n, file, seed, frames);
+      frames.push(...this.counting(this.framesOf(n, file, seed)));
     }
     this.segments = segments;
     this.frames = frames;
@@ -90,18 +100,36 @@ export class LogMap {
     this.proven = proven;
   }
 
-  private framesOf(segment: number, file: SimFile, seed: number, frames: FrameOnDisk[]): void {
+  /** Every batch of a segment whose header is good, those of before the last cut too. */
+  private framesOf(segment: number, file: SimFile, seed: number): readonly FrameOnDisk[] {
+    const { version } = file;
+    const known = LogMap.parsed.get(file);
+    if (known?.version === version && known.segment === segment && known.seed === seed) return known.frames;
+    const frames: FrameOnDisk[] = [];
     const bytes = file.read(0, file.length);
-    for (let offset = segmentHeaderBytes; offset + batchHeaderBytes <= bytes.length; ) {
-      const found = getU32(bytes, offset) === batchMagic;
-      const position = positionOf(segment, offset);
-      const header = found ? decodeBatchHeader(bytes, offset, seed, position) : undefined;
-      if (header === undefined) offset += frameAlignmentBytes;
-      else {
-        const stale = position >= this.cut.position && header.generation < this.cut.generation;
-        if (!stale) frames.push({ segment, file, offset, header });
-        offset += stale ? frameAlignmentBytes : batchBytes(header);
-      }
+    for (
+      let offset = segmentHeaderBytes;
+      offset + batchHeaderBytes <= bytes.length;
+      offset += frameAlignmentBytes
+    ) {
+      if (getU32(bytes, offset) !== batchMagic) continue;
+      const header = decodeBatchHeader(bytes, offset, seed, positionOf(segment, offset));
+      if (header !== undefined) frames.push({ segment, file, offset, header });
+    }
+    LogMap.parsed.set(file, { version, segment, seed, frames });
+    return frames;
+  }
+
+  /** Those of a segment that count: none of before the last cut, behind it, and none within another one's records. */
+  private *counting(frames: readonly FrameOnDisk[]): Generator<FrameOnDisk> {
+    let end = 0;
+    for (const frame of frames) {
+      const { segment, offset, header } = frame;
+      const stale =
+        positionOf(segment, offset) >= this.cut.position && header.generation < this.cut.generation;
+      if (stale || offset < end) continue;
+      end = offset + batchBytes(header);
+      yield frame;
     }
   }
 

@@ -30,6 +30,8 @@ interface Sector {
 export class SimFile {
   readonly id: number;
   length = 0;
+  /** Grows with every change of the content. */
+  version = 0;
   /** Lengths the disk may show after a crash, the certain one first. */
   private lengths: { stamp: number; readonly length: number }[] = [{ stamp: 0, length: 0 }];
   private readonly chunks: (Uint8Array | undefined)[] = [];
@@ -92,6 +94,7 @@ export class SimFile {
   /** Changes what is on the disk behind everybody's back. The sectors are clean. */
   corrupt(offset: number, bytes: Uint8Array): void {
     const end = Math.min(offset + bytes.length, this.length);
+    this.version += 1;
     if (end > this.writtenEnd) this.writtenEnd = end;
     for (let position = offset; position < end; position++) {
       const chunk = this.chunkAt(Math.floor(position / chunkBytes));
@@ -105,6 +108,7 @@ export class SimFile {
   /** Changes the page cache; `writer` names the operation until `completed`. */
   write(offset: number, parts: readonly Uint8Array[], writer: number): void {
     let position = offset;
+    this.version += 1;
     for (const part of parts) {
       this.put(position, part, writer);
       position += part.length;
@@ -124,6 +128,7 @@ export class SimFile {
   }
 
   truncate(length: number, writer: number, stamp: number): void {
+    this.version += 1;
     if (length < this.length) {
       const first = Math.floor(length / chunkBytes);
       const last = Math.floor((this.length - 1) / chunkBytes);
@@ -177,6 +182,7 @@ export class SimFile {
 
   /** The machine lost its power. Each un-synced sector, and the length, keeps what is certain unless `survive` says otherwise. */
   powerLoss(survive: Site, nextKey: () => number, probability: number): void {
+    this.version += 1;
     for (const [n, sector] of this.dirty) {
       const contents = [sector.durable, ...sector.between.map((old) => old.bytes), this.sectorBytes(n)];
       const kept = survive.value(nextKey(), probability, contents.length - 1);

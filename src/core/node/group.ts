@@ -17,6 +17,7 @@ import { decodeFetch } from "./peer-frame.ts";
 import type { NodePorts } from "./ports.ts";
 import type { Appended } from "./proposals.ts";
 import type { ReadEntry, TailAnswer, TailRequest } from "./reads.ts";
+import type { DamagedRange } from "./repair.ts";
 import { answerFetch, decodeRecords } from "./repair.ts";
 import { Replica } from "./replica.ts";
 import type { GroupStatus } from "./status.ts";
@@ -82,6 +83,8 @@ export class Group implements LinkGroup {
       synced: (index: number): void => replica?.runner.synced(index),
       saved: (): void => replica?.runner.saved(),
       failed: (error: Error, operation: string): void => this.health.diskFailed(error, operation),
+      // Met on the way to something else, or for a peer: whoever asked may not be the one to tell.
+      damaged: (range: DamagedRange): void => this.health.damageFound(range),
     };
     openGroup(this.config, this.groupConfig, this.ports, events, (error, opened) => {
       if (error !== undefined) return done(error);

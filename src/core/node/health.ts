@@ -112,6 +112,7 @@ export class Health {
   }
 
   damageFound(range: DamagedRange): void {
+    if (this.stopped) return;
     const { trace } = this.options.ports;
     trace.emit({ kind: "damage", ...this.at, from: range.first, to: range.last, change: "found" });
     this.set("damaged", `records ${range.first} to ${range.last} cannot be read`);

@@ -8,6 +8,8 @@ const harmPattern = /^(\S+) (\d+)\.\.(\d+) /;
 interface Range {
   readonly from: number;
   readonly to: number;
+  /** The node has said that it cannot read them; what is harmed anew after that is not mended with them. */
+  readonly found: boolean;
 }
 
 /** Which records the world really took from each node. It judges nothing: excuses are looked up here. */
@@ -27,6 +29,7 @@ export class HarmedRecords implements Checker {
         break;
       case "damage":
         if (event.change === "mended") this.mended(event);
+        else if (event.change === "found") this.found(event);
         break;
       case "truncate": {
         const key = `${event.node}/${event.group}`;
@@ -54,7 +57,7 @@ export class HarmedRecords implements Checker {
     const left = this.of(node, group).filter((range) => range.from < from);
     this.harmed.set(
       key,
-      left.map((range) => ({ from: range.from, to: Math.min(range.to, from - 1) })),
+      left.map((range) => ({ ...range, to: Math.min(range.to, from - 1) })),
     );
   }
 
@@ -64,13 +67,23 @@ export class HarmedRecords implements Checker {
     const match = harmPattern.exec(detail);
     if (match === null) return;
     const group = match[1] as GroupId;
-    const range = { from: Number(match[2]), to: Number(match[3]) };
+    const range = { from: Number(match[2]), to: Number(match[3]), found: false };
     this.harmed.set(`${node}/${group}`, [...this.of(node, group), range]);
+  }
+
+  private found({ node, group, from, to }: DamageEvent): void {
+    const ranges = this.of(node, group);
+    if (ranges.length === 0) return;
+    const touched = (range: Range): boolean => range.from <= to && range.to >= from;
+    this.harmed.set(
+      `${node}/${group}`,
+      ranges.map((range) => (touched(range) ? { ...range, found: true } : range)),
+    );
   }
 
   /** A harm is mended with all of its records, since only then its batch is whole. */
   private mended({ node, group, from, to }: DamageEvent): void {
-    const left = this.of(node, group).filter((range) => range.from < from || range.to > to);
+    const left = this.of(node, group).filter((range) => !range.found || range.from < from || range.to > to);
     this.harmed.set(`${node}/${group}`, left);
   }
 

@@ -1,3 +1,4 @@
+import { LogError } from "../../core/base/errors.ts";
 import type { Done } from "../../core/base/task.ts";
 import type { Micros } from "../../core/base/units.ts";
 import { second } from "../../core/base/units.ts";
@@ -7,8 +8,7 @@ import type { Recorder } from "../history/recorder.ts";
 const readIndexTimeout: Micros = 30 * second;
 
 /**
- * Reads a group's whole log back, as any client can: a read-index tells how far it goes, a tail from the first index gives
- * it. What it saw goes into the history as one more tail.
+ * Reads a group's whole log back, as any client can: a read-index tells how far it goes, a tail from the first index gives it. What it saw goes into the history as one more tail.
  */
 export class FinalRead {
   private readonly client: Client;
@@ -34,9 +34,21 @@ export class FinalRead {
         return;
       }
       this.recorder.confirmed(operation, this.now(), index);
-      this.end = index;
-      if (index < 0) done(undefined, undefined);
-      else this.tail(done);
+      this.findEnd(index, done);
+    });
+  }
+
+  /** A tail tells of clients' entries only: it is over at the last one of those, which the log's own may follow. */
+  private findEnd(index: number, done: Done<void>): void {
+    this.end = index;
+    if (index < 0) {
+      done(undefined, undefined);
+      return;
+    }
+    this.client.get(index, { timeout: readIndexTimeout }, (error) => {
+      if (error === undefined) this.tail(done);
+      else if (error instanceof LogError && error.code === "internal-entry") this.findEnd(index - 1, done);
+      else done(error, undefined);
     });
   }
 

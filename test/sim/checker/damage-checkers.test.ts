@@ -43,7 +43,9 @@ describe("checkers of damage", () => {
       expect(harmed().damage(1, 1, 2).verdict).to.equal("none");
       expect(harmed().damage(1, 2, 2).verdict).to.equal("none");
       expect(harmed().damage(1, 0, 2).verdict).to.equal("sound-standing");
-      expect(harmed().damage(1, 1, 2, "mended").damage(1, 1, 1).verdict).to.equal("sound-standing");
+      expect(harmed().damage(1, 1, 2).damage(1, 1, 2, "mended").damage(1, 1, 1).verdict).to.equal(
+        "sound-standing",
+      );
       expect(harmed().damage(1, 1, 1, "mended").damage(1, 2, 2).verdict).to.equal("none");
       expect(harmed().fault(1, "damage", "g0 none slot 0").damage(1, 0, 0).verdict).to.equal(
         "sound-standing",
