@@ -22,7 +22,7 @@ export interface Decoder {
 
 /** What any decoder may allocate, whatever the input. */
 export const allocationBytesBase: number = 256 * 1_024;
-/** What it may allocate beside that for each byte of its input. */
-export const allocationTimesInput = 24;
+/** What it may allocate beside that for each byte of its input: a frame of one byte is three of a batch, and a view of it some 110. */
+export const allocationTimesInput = 48;
 /** How long one input may take. A machine that does something else is allowed for by trying again. */
 export const inputMsMax = 200;
