@@ -1,21 +1,28 @@
 import Table from "cli-table3";
 import type { LogEntry, NodeStatus } from "../prod/index.ts";
 
+type Known = Pick<NodeStatus, "term" | "commitIndex" | "lastIndex" | "chainCrc" | "lag" | "readOnly" | "pid">;
+
 /**
- * A node of a status report. `standing` is there when the node may not take part in full; only `id`, `role` and
- * `error` are there for one that cannot be reached.
+ * A node of a status report: the same keys for each, null where nothing is known. `standing` is there beside them when
+ * the node may not take part in full, `error` when it cannot be reached.
  */
 export type StatusRow =
-  | (Pick<NodeStatus, "id" | "role" | "term" | "commitIndex" | "lastIndex"> &
-      Pick<NodeStatus, "chainCrc" | "lag" | "readOnly" | "pid"> &
-      Partial<Pick<NodeStatus, "standing">>)
-  | { readonly id: string; readonly role: "unreachable"; readonly error: string };
+  | (Pick<NodeStatus, "id" | "role"> & Known & Partial<Pick<NodeStatus, "standing">>)
+  | ({ readonly id: string; readonly role: "unreachable"; readonly error: string } & {
+      readonly [key in keyof Known]: null;
+    });
 
 export interface StatusReport {
   readonly group: string;
   /** The leader's id; null while none is known. */
   readonly leader: string | null;
   readonly nodes: readonly StatusRow[];
+}
+
+export function unreachableRow(id: string, error: string): StatusRow {
+  const unknown = { term: null, commitIndex: null, lastIndex: null, chainCrc: null, lag: null };
+  return { id, role: "unreachable", ...unknown, readOnly: null, pid: null, error };
 }
 
 /** UTF-8 text where the bytes are that, base64 otherwise. */

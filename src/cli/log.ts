@@ -1,12 +1,12 @@
-import * as fs from "node:fs";
-import { entryBodyBytesMax } from "../core/base/entry.ts";
 import { exitCodes } from "../prod/exit-codes.ts";
 import { LogClient, LogError } from "../prod/index.ts";
 import { parsePeers } from "../prod/peer-list.ts";
+import { InputError, readSource } from "./entry-source.ts";
+import { faultExitCode, faultText, inputFaultText } from "./log-fault.ts";
 import type { AppendSource, LogRequest } from "./log-options.ts";
 import { parseLog } from "./log-options.ts";
 import type { StatusReport, StatusRow } from "./log-output.ts";
-import { dataFields, entryJson, entryLine, statusTable, visible } from "./log-output.ts";
+import { dataFields, entryJson, entryLine, statusTable, unreachableRow, visible } from "./log-output.ts";
 
 const signals = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const;
 
@@ -16,9 +16,11 @@ export async function logCommand(args: readonly string[]): Promise<number> {
   if (typeof request === "number") return request;
   const abort = new AbortController();
   let interrupted: number | undefined;
+  const reading: Reading = { source: undefined };
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      if (interrupted !== undefined) process.exit(interrupted);
+      if (reading.source === "file") leaveBy(name);
+      if (reading.source !== undefined || interrupted !== undefined) process.exit(signals[name]);
       interrupted = signals[name];
       abort.abort(name);
     });
@@ -28,27 +30,39 @@ export async function logCommand(args: readonly string[]): Promise<number> {
     process.exit(error.code === "EPIPE" ? 0 : exitCodes.internal),
   );
   try {
-    return await carryOut(request, abort.signal);
+    return await carryOut(request, abort.signal, reading);
   } catch (error) {
     if (interrupted !== undefined) {
-      if (request.command === "append" && error instanceof LogError && error.code === "outcome-unknown")
-        tell(request, error);
+      if (error instanceof LogError && error.code === "outcome-unknown") tell(faultText(request, error));
       return interrupted;
     }
+    if (error instanceof InputError) {
+      tell(inputFaultText(error));
+      return exitCodes.noInput;
+    }
     if (!(error instanceof LogError)) throw error;
-    tell(request, error);
-    return exitCodeOf(error);
+    tell(faultText(request, error));
+    return faultExitCode(error);
   }
 }
 
-async function carryOut(request: LogRequest, signal: AbortSignal): Promise<number> {
+/**
+ * Ends the process by the signal itself, which a shell shows as the same exit code. `process.exit` waits for the threads
+ * of Node.js, and one that opens or reads a named pipe may wait for ever.
+ */
+function leaveBy(name: keyof typeof signals): void {
+  process.removeAllListeners(name);
+  process.kill(process.pid, name);
+}
+
+async function carryOut(request: LogRequest, signal: AbortSignal, reading: Reading): Promise<number> {
   const { peers, group, timeoutMs } = request;
   // One append has nothing to retry under: without a session it needs one round trip less.
   const client = new LogClient({ peers, group, timeoutMs, name: "quorumlog log", sessions: false });
   try {
     switch (request.command) {
       case "append":
-        return await append(client, request, signal);
+        return await append(client, request, signal, reading);
       case "get":
         return await get(client, request, signal);
       case "tail":
@@ -65,14 +79,23 @@ async function carryOut(request: LogRequest, signal: AbortSignal): Promise<numbe
   }
 }
 
+/** The input that the command still waits for: nothing was sent, so there is nothing to end in order. */
+interface Reading {
+  source: AppendSource["kind"] | undefined;
+}
+
 type Of<Command extends LogRequest["command"]> = Extract<LogRequest, { command: Command }>;
 
 async function append(
   client: LogClient,
   { source, json }: Of<"append">,
   signal: AbortSignal,
+  reading: Reading,
 ): Promise<number> {
-  const { index, term } = await client.append(await readSource(source), { signal });
+  reading.source = source.kind;
+  const entry = await readSource(source);
+  reading.source = undefined;
+  const { index, term } = await client.append(entry, { signal });
   print(json ? JSON.stringify({ index, term }) : `appended at index ${index}, term ${term}`);
   return exitCodes.ok;
 }
@@ -121,7 +144,7 @@ async function status(
     ({ leader, term } = answer);
   }
   const rows = answers.map((answer): StatusRow => {
-    if ("error" in answer) return { id: answer.id, role: "unreachable", error: answer.error.message };
+    if ("error" in answer) return unreachableRow(answer.id, answer.error.message);
     const { id, role, commitIndex, lastIndex, chainCrc, readOnly, pid, standing } = answer;
     // Behind the whole group, not only behind what the node itself knows to be committed.
     const lag = highest - (commitIndex - answer.lag);
@@ -131,13 +154,20 @@ async function status(
   const report: StatusReport = { group, leader, nodes: rows };
   const refused = answers.find((answer) => "error" in answer && answer.error.code === "unknown-group");
   if (refused !== undefined && "error" in refused) throw refused.error;
-  if (rows.every((row) => row.role === "unreachable")) {
-    const [first] = answers;
-    const why = first !== undefined && "error" in first ? first.error.message : "";
-    throw new LogError("unavailable", `none of ${nodes.join(", ")} can be reached: ${why}`);
-  }
+  const errors = answers.flatMap((answer) => ("error" in answer ? [answer.error] : []));
+  if (errors.length === nodes.length) throw nobodyAnswers(nodes, errors, options.timeoutMs);
   print(json ? JSON.stringify(report) : statusTable(report));
   return exitCodes.ok;
+}
+
+/** Why no status came: nobody can be reached, or time ran out before that was known. */
+function nobodyAnswers(nodes: readonly string[], errors: readonly LogError[], timeoutMs: number): LogError {
+  const late = errors.find(({ code }) => code !== "unavailable");
+  const who = nodes.join(", ");
+  if (late === undefined)
+    return new LogError("unavailable", `none of ${who} can be reached: ${errors[0]?.message}`);
+  if (late.code !== "timeout") return late;
+  return new LogError("timeout", `none of ${who} answered within ${timeoutMs}ms`);
 }
 
 async function transfer(
@@ -150,32 +180,6 @@ async function transfer(
   return exitCodes.ok;
 }
 
-async function readSource(source: AppendSource): Promise<Uint8Array | string> {
-  if (source.kind === "text") return source.text;
-  const stream: NodeJS.ReadableStream =
-    source.kind === "stdin" ? process.stdin : fs.createReadStream(source.path);
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of stream) {
-      const part = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
-      bytes += part.length;
-      // Read no further than it takes to know: the input may be endless.
-      if (bytes > entryBodyBytesMax) {
-        throw new LogError(
-          "entry-too-large",
-          `the entry has more than ${entryBodyBytesMax} bytes, the limit`,
-        );
-      }
-      chunks.push(part);
-    }
-  } catch (error) {
-    if (error instanceof LogError) throw error;
-    throw new LogError("cancelled", `cannot read the entry: ${(error as Error).message}`, { cause: error });
-  }
-  return Buffer.concat(chunks);
-}
-
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -186,31 +190,6 @@ function write(data: string | Uint8Array): Promise<void> {
   return new Promise((resolve) => process.stdout.once("drain", resolve));
 }
 
-/** What failed, why, and what to do. */
-function tell(request: LogRequest, error: LogError): void {
-  const lines = [
-    `quorumlog log ${request.command}: ${error.code}`,
-    `  ${error.message}`,
-    `  ${advice(request, error)}`,
-  ];
-  process.stderr.write(`${lines.join("\n")}\n`);
-}
-
-function advice(request: LogRequest, error: LogError): string {
-  if (error.code === "outcome-unknown")
-    return "The outcome is unknown: the entry may be in the log or may not. Look with `quorumlog log tail` before you append it again.";
-  if (exitCodeOf(error) === exitCodes.unavailable)
-    return `No node of ${request.peers} can be reached: are they running (npm start), and is --peers right?`;
-  if (error.code === "internal-entry")
-    return "That entry is the log's own (a new term or a session); clients see only their entries.";
-  if (error.retry === "never") return "The same command will fail again.";
-  return "Nothing was changed; try again.";
-}
-
-function exitCodeOf(error: LogError): number {
-  const cause = error.cause instanceof LogError ? error.cause.code : undefined;
-  if (error.code === "unavailable" || (error.code === "timeout" && cause === "unavailable"))
-    return exitCodes.unavailable;
-  if (error.code === "bad-configuration") return exitCodes.configuration;
-  return error.retry === "never" ? exitCodes.failed : exitCodes.temporary;
+function tell(text: string): void {
+  process.stderr.write(text);
 }

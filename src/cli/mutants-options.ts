@@ -7,6 +7,8 @@ import { UsageError } from "./usage-error.ts";
 export interface MutantsOptions {
   readonly dir: string;
   readonly only: string | undefined;
+  /** The scenarios that are run; none given: all. */
+  readonly scenarios: readonly string[];
   /** The highest seed that is tried. */
   readonly seeds: number;
   readonly jobs: number;
@@ -19,11 +21,12 @@ export const mutantsUsage: string = `Usage: npm run mutants -- [options]
 Plants each known bug in a scratch copy of the sources and runs seed 1 of every scenario, then seed 2, and so on,
 until a checker fires: first with core's own assertions off, then, for survivors only, on.
 
-  --dir DIR     directory with one mutant a *.json (default: test/mutants)
-  --only NAME   this mutant only
-  --seeds N     the highest seed to try (default: 500)
-  --jobs N      runs at once (default: one a processor)
-  --json        one JSON object on one line instead of the table
+  --dir DIR        directory with one mutant a *.json (default: test/mutants)
+  --only NAME      this mutant only
+  --scenario NAME  this scenario only, or these: it may be given more than once
+  --seeds N        the highest seed to try (default: 500)
+  --jobs N         runs at once (default: one a processor)
+  --json           one JSON object on one line instead of the table
   --help
 
 Exit: 0 all found, 1 survivors or invalid mutants, 2 usage, 130 interrupted.`;
@@ -31,6 +34,7 @@ Exit: 0 all found, 1 survivors or invalid mutants, 2 usage, 130 interrupted.`;
 const optionTypes = {
   dir: { type: "string" },
   only: { type: "string" },
+  scenario: { type: "string", multiple: true },
   seeds: { type: "string" },
   jobs: { type: "string" },
   json: { type: "boolean" },
@@ -54,6 +58,7 @@ export function parseMutantsArguments(args: readonly string[]): MutantsOptions {
   return {
     dir: values.dir ?? path.join("test", "mutants"),
     only: values.only,
+    scenarios: values.scenario ?? [],
     seeds: whole("--seeds", values.seeds, 500, 1_000_000),
     jobs: whole("--jobs", values.jobs, Math.max(1, os.availableParallelism()), 256),
     json: values.json ?? false,

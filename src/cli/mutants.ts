@@ -35,8 +35,9 @@ export async function mutantsCommand(args: readonly string[]): Promise<number> {
       return 0;
     }
     await checkRepository();
+    const names = scenariosOf(options.scenarios);
     const read = selected(await readMutants(path.resolve(options.dir)), options.only);
-    const results = await runAll(read, options);
+    const results = await runAll(read, names, options);
     if (results === undefined) return exitInterrupted;
     const report = reportOf(results);
     process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : `${tableOf(report)}\n`);
@@ -88,15 +89,26 @@ function selected(read: readonly ReadMutant[], only: string | undefined): readon
   throw new UsageError(`--only ${only}: no mutant has this name.${meant(only, names)}`);
 }
 
+/** The scenarios to run, in their own order. */
+function scenariosOf(wanted: readonly string[]): readonly string[] {
+  const all = scenarios.map((scenario) => scenario.name);
+  for (const name of wanted) {
+    if (!all.includes(name))
+      throw new UsageError(`--scenario ${name}: there is none of this name.${meant(name, all)}`);
+  }
+  return wanted.length === 0 ? all : all.filter((name) => wanted.includes(name));
+}
+
 /** @returns one result a mutant, in their order; undefined when the user interrupted. */
 async function runAll(
   read: readonly ReadMutant[],
+  names: readonly string[],
   options: { readonly seeds: number; readonly jobs: number },
 ): Promise<readonly MutantResult[] | undefined> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const pool = new MutantPool({
     repository,
-    scenarios: scenarios.map((scenario) => scenario.name),
+    scenarios: names,
     seedMax: options.seeds,
     jobs: options.jobs,
     say,

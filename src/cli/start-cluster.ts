@@ -1,13 +1,15 @@
-import type { ChildProcess } from "node:child_process";
-import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
+import { LogError } from "../core/base/errors.ts";
 import { configKeys } from "../prod/config-keys.ts";
+import type { DirectorySetting } from "../prod/directory.ts";
+import { directoryFault, makeDirectories } from "../prod/directory.ts";
 import { exitCodes } from "../prod/exit-codes.ts";
-import type { ServerNews } from "../prod/server-news.ts";
 import { sameSignalMs } from "../prod/server-news.ts";
 import { table } from "./log-output.ts";
+import type { NodePlan, Running, Started } from "./start-node.ts";
+import { codeOfFailure, startNode } from "./start-node.ts";
 import type { StartRequest } from "./start-options.ts";
 import { defaultBasePort, httpOffset } from "./start-options.ts";
 
@@ -17,53 +19,33 @@ const leaderMsMax = 10_000;
 const stopMsMax = 10_000;
 const logBytesMax = 16 * 1_024 * 1_024;
 
-interface NodePlan {
-  readonly id: string;
-  readonly port: number;
-  readonly httpPort: number;
-  readonly data: string;
-  readonly peers: string;
-  readonly log: string;
-}
-
-interface Running {
-  readonly plan: NodePlan;
-  readonly child: ChildProcess;
-  /** How it ended; undefined while it runs. */
-  ended: string | undefined;
-  code: number;
-  role: string;
-  /** Who leads, as far as this node knows; empty while it does not. */
-  leader: string;
-  /** Told at each change of role or leader. */
-  onRole: () => void;
-  readonly exited: Promise<void>;
-}
-
-type Started = "started" | { readonly failed: string };
-
 /** Starts three nodes, watches them, and stops them at the first signal. @returns the exit code. */
 export async function startCluster(request: StartRequest): Promise<number> {
-  const plans = planNodes(request);
+  tellLeftOut();
+  const setting = dataSetting(request);
+  const plans = planNodes(request, setting.value);
+  // All of them before the first node runs: what is wrong with one place leaves nothing to be stopped.
+  const logs = plans.map((plan) => openLog(plan, setting));
   const signal = firstSignal();
   const running: Running[] = [];
   const starts: Promise<Started>[] = [];
-  for (const plan of plans) {
-    const { node, started } = startNode(plan, request.flags);
+  plans.forEach((plan, at) => {
+    const args = [program, "start", ...nodeArguments(plan, request.flags)];
+    const { node, started } = startNode(plan, args, logs[at] as number);
     running.push(node);
     starts.push(started);
-  }
+  });
   signal.onSecond = () => {
     for (const node of running) node.child.kill("SIGKILL");
     process.exit(signal.code);
   };
   const outcome = await Promise.race([Promise.all(starts), signal.first]);
   if (typeof outcome === "string") return stopAll(running);
-  const failed = outcome.findIndex((started) => started !== "started");
-  if (failed >= 0) {
+  if (outcome.some((started) => started !== "started")) {
     tellFailure(running, outcome);
+    const code = await codeOfFailure(running, outcome);
     await stopAll(running);
-    return running[failed]?.code ?? exitCodes.internal;
+    return code;
   }
   let stopping = false;
   for (const node of running) void node.exited.then(() => stopping || tellDeath(node, request));
@@ -79,8 +61,28 @@ export async function startCluster(request: StartRequest): Promise<number> {
   return stopAll(running);
 }
 
-function planNodes({ basePort, flags }: StartRequest): NodePlan[] {
-  const data = flags["storePathRootDir"] ?? process.env["QUORUMLOG_STORE_PATH_ROOT_DIR"] ?? "data";
+/** Variables of one node, which three cannot share. A shell may have them for another purpose, so they are no error. */
+function tellLeftOut(): void {
+  for (const { key, env } of configKeys) {
+    if (!["dLegerSelfId", "dLegerPeers", "httpPort"].includes(key) || process.env[env] === undefined)
+      continue;
+    process.stderr.write(
+      `variable ${env} is left out: it is of one node; ports of three follow --base-port\n`,
+    );
+  }
+}
+
+/** Where the nodes' directories go, and who says so. */
+function dataSetting({ flags }: StartRequest): DirectorySetting {
+  const row = configKeys.find(({ key }) => key === "storePathRootDir");
+  const flag = flags["storePathRootDir"];
+  if (flag !== undefined) return { value: flag, origin: `flag --${row?.flag}` };
+  const variable = process.env[row?.env ?? ""];
+  if (variable !== undefined) return { value: variable, origin: `variable ${row?.env}` };
+  return { value: "data", origin: "default" };
+}
+
+function planNodes({ basePort }: StartRequest, data: string): NodePlan[] {
   const ids = [0, 1, 2].map((at) => ({ id: `n${at}`, port: basePort + at }));
   const peers = ids.map(({ id, port }) => `${id}-127.0.0.1:${port}`).join(";");
   return ids.map(({ id, port }) => ({
@@ -110,52 +112,26 @@ function flagArguments(flags: StartRequest["flags"]): string[] {
   });
 }
 
-function startNode(
-  plan: NodePlan,
-  flags: StartRequest["flags"],
-): { node: Running; started: Promise<Started> } {
-  fs.mkdirSync(path.dirname(plan.log), { recursive: true });
-  // One old log is kept: a log that only grows would fill the disk.
-  if ((fs.statSync(plan.log, { throwIfNoEntry: false })?.size ?? 0) > logBytesMax)
-    fs.renameSync(plan.log, `${plan.log}.1`);
-  const log = fs.openSync(plan.log, "a");
-  // A group of its own: Ctrl-C reaches this process only, which then stops the nodes in order.
-  const child = spawn(process.execPath, [program, "start", ...nodeArguments(plan, flags)], {
-    stdio: ["ignore", log, log, "ipc"],
-    detached: true,
-  });
-  fs.closeSync(log);
-  let tell: (started: Started) => void = () => undefined;
-  const started = new Promise<Started>((resolve) => {
-    tell = resolve;
-  });
-  let leave: () => void = () => undefined;
-  const exited = new Promise<void>((resolve) => {
-    leave = resolve;
-  });
-  const none = { ended: undefined, code: 0, role: "unknown", leader: "", onRole: () => undefined };
-  const node: Running = { plan, child, exited, ...none };
-  child.on("message", (news: ServerNews) => {
-    if (news.type === "role") {
-      node.role = news.role;
-      node.leader = news.role === "leader" ? plan.id : news.leader;
-      node.onRole();
-    } else tell(news.type === "started" ? "started" : { failed: news.message });
-  });
-  const end = (how: string, code: number): void => {
-    node.ended = how;
-    node.code = code;
-    tell({ failed: how });
-    leave();
-  };
-  child.once("error", (error) => end(error.message, exitCodes.internal));
-  child.once("exit", (code, signal) =>
-    end(
-      signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`,
-      code ?? exitCodes.failed,
-    ),
-  );
-  return { node, started };
+/**
+ * Opens a node's log, and makes the directory around it.
+ * @throws LogError bad-configuration when that is no place for data.
+ */
+function openLog(plan: NodePlan, setting: DirectorySetting): number {
+  try {
+    makeDirectories(path.dirname(plan.log));
+    // One old log is kept: a log that only grows would fill the disk.
+    if ((fs.statSync(plan.log, { throwIfNoEntry: false })?.size ?? 0) > logBytesMax)
+      fs.renameSync(plan.log, `${plan.log}.1`);
+    return fs.openSync(plan.log, "a");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const fault = code === "ENOSPC" || code === "EDQUOT" ? "disk-full" : "disk-error";
+    throw (
+      directoryFault(setting, error as NodeJS.ErrnoException) ??
+      new LogError(fault, `the log ${plan.log}: ${message}`, { cause: error })
+    );
+  }
 }
 
 function tellFailure(running: readonly Running[], outcome: readonly Started[]): void {
@@ -175,7 +151,9 @@ function tellDeath({ plan, child, ended }: Running, request: StartRequest): void
 /** What starts one node of the three again. */
 function restartCommand(plan: NodePlan, { basePort, flags }: StartRequest): string {
   const plain = basePort === defaultBasePort && Object.keys(flags).length === 0;
-  if (plain && fs.existsSync(`conf/${plan.id}.conf`)) return `${command} start --config conf/${plan.id}.conf`;
+  // The configurations of the repository describe the nodes of a plain start, whatever lies in other directories.
+  if (plain && command === "bin/quorumlog" && fs.existsSync(`conf/${plan.id}.conf`))
+    return `${command} start --config conf/${plan.id}.conf`;
   return `${command} start ${nodeArguments(plan, flags).map(quoted).join(" ")}`;
 }
 
@@ -185,8 +163,18 @@ function quoted(text: string): string {
 
 /** The compiled program, wherever this module runs from. */
 const program = fileURLToPath(new URL("./quorumlog.js", import.meta.url));
-/** How people call it from here. */
-const command = fs.existsSync("bin/quorumlog") ? "bin/quorumlog" : "npx quorumlog";
+/**
+ * How people call it from here. Never through npx: where no such package is installed, that runs whatever the registry
+ * has under the name.
+ */
+const command = commandFrom(process.cwd());
+
+export function commandFrom(directory: string): string {
+  const root = path.dirname(path.dirname(path.dirname(program)));
+  const script = path.join(root, "bin", "quorumlog");
+  if (directory === root && fs.existsSync(script)) return "bin/quorumlog";
+  return `node ${quoted(program)}`;
+}
 
 /** Prints the table once the nodes agree on a leader, or when that takes too long. */
 async function showCluster(

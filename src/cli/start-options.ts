@@ -18,12 +18,13 @@ const basePortMax = 65_535 - httpOffset - nodes + 1;
 
 const closing = `
 Without --config and --self-id three nodes are started, n0, n1 and n2, each a process of its own, with their data
-under --data (default: data) and the other settings passed on to each of them.
+under --data (default: data) and the other settings passed on to each of them, except --peers and --http-port, which
+follow from --base-port.
 Every setting can also stand in the configuration file or in its variable (QUORUMLOG_HTTP_PORT for --http-port); a
 flag wins over a variable, a variable over the file. docs/CONFIGURATION.md describes them.
 
 Exit codes: 0 stopped in order, 1 every node died or a stop took too long, 64 usage, 69 a port or directory is in use,
-70 a fault of its own, 78 bad configuration.`;
+70 a fault of its own, 78 bad configuration, or a data directory that cannot be made or written.`;
 
 function basePortOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
@@ -61,7 +62,30 @@ export function parseStart(args: readonly string[]): StartRequest | number {
     const value = values[camelCase(flag)];
     if (typeof value === "string") flags[key] = value;
   }
+  const wrong = misfit(values.config, program.getOptionValueSource("basePort") === "cli", flags);
+  if (wrong !== undefined) {
+    process.stderr.write(`error: ${wrong}\n(add --help for what is allowed)\n`);
+    return 64;
+  }
   return { config: values.config, basePort: values.basePort, flags };
+}
+
+/** What belongs to the other way to start, so that nobody thinks it had an effect; undefined when nothing does. */
+function misfit(
+  config: string | undefined,
+  basePortGiven: boolean,
+  flags: StartRequest["flags"],
+): string | undefined {
+  const one = config === undefined ? "--self-id" : "--config";
+  if (config !== undefined || flags["dLegerSelfId"] !== undefined) {
+    if (!basePortGiven) return undefined;
+    return `--base-port places three nodes, and ${one} starts one: its port is the one that it has in --peers (key dLegerPeers), its HTTP port --http-port`;
+  }
+  if (flags["httpPort"] !== undefined)
+    return `--http-port is of one node (--config or --self-id); of three nodes, --base-port N puts HTTP at N+${httpOffset} to N+${httpOffset + nodes - 1}`;
+  if (flags["dLegerPeers"] !== undefined)
+    return "--peers is of one node (--config or --self-id); three nodes are peers of each other, on the ports from --base-port on";
+  return undefined;
 }
 
 /** As commander names an option's value. */

@@ -121,6 +121,12 @@ const identityKeys: readonly ConfigKey[] = [
     fallback: "false",
     doc: "Makes a new group of an empty directory without waiting for every voter. Once, never for a voter that lost its disk.",
   }),
+  define("readOnly", {
+    ...flag,
+    fallback: "false",
+    flag: "readonly",
+    doc: "The node takes no appends: it follows, votes and serves reads, and leads only when no writable voter's log is as complete.",
+  }),
   define("logLevel", {
     rule: { kind: "word", words: ["trace", "debug", "info", "warn", "error", "silent"] },
     allowed: "trace, debug, info, warn, error or silent",

@@ -42,7 +42,7 @@ export interface ServerConfig {
 const keysByName: ReadonlyMap<string, ConfigKey> = new Map(configKeys.map((row) => [row.key, row]));
 const keysByEnv: ReadonlyMap<string, ConfigKey> = new Map(configKeys.map((row) => [row.env, row]));
 /** Variables of the project's other programs. */
-const otherEnv: ReadonlySet<string> = new Set(["QUORUMLOG_TIMEOUT"]);
+const otherEnv: ReadonlySet<string> = new Set(["QUORUMLOG_TIMEOUT", "QUORUMLOG_PEERS"]);
 
 /**
  * Reads and checks the configuration of one node.
@@ -55,6 +55,10 @@ export function loadConfig(sources: ConfigSources): ServerConfig {
   if (sources.file !== undefined) takeFile(sources.file, given, problems, warnings);
   takeEnvironment(sources.environment, given, warnings);
   takeFlags(sources.flags, given, problems);
+  if (sources.environment["QUORUMLOG_PEERS"] !== undefined && !given.has("dLegerPeers"))
+    warnings.push(
+      "variable QUORUMLOG_PEERS is of clients and left out: voters stand in dLegerPeers or QUORUMLOG_VOTERS",
+    );
   const values = new Values(given, problems);
   const config = assemble(values, given, warnings);
   if (problems.length > 0) throw new LogError("bad-configuration", problems.join("\n"));
@@ -198,6 +202,7 @@ function assemble(values: Values, given: ReadonlyMap<string, Setting>, warnings:
           forceBootstrap: values.get("bootstrap") === true,
         },
       ],
+      readOnly: values.get("readOnly") === true,
       limits,
     },
     dataDirectory: values.text("storePathRootDir") ?? `data/${self}`,

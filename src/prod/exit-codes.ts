@@ -5,6 +5,7 @@ export const exitCodes = {
   ok: 0,
   failed: 1,
   usage: 64,
+  noInput: 66,
   unavailable: 69,
   internal: 70,
   temporary: 75,

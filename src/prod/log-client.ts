@@ -14,6 +14,7 @@ import type { NetworkOptions } from "./network.ts";
 import { GrpcNetwork } from "./network.ts";
 import { checkedPeers } from "./peer-list.ts";
 import { SeededRandom } from "./random.ts";
+import { Reach } from "./reach.ts";
 import { TailIterator } from "./tail-iterator.ts";
 import { Turns } from "./turn.ts";
 
@@ -81,6 +82,7 @@ export class LogClient {
   private readonly client: Client;
   private readonly clock: SystemClock;
   private readonly turns = new Turns();
+  private readonly reach: Reach;
   private readonly timeoutMs: number;
   private readonly waiters: Waiter[] = [];
   private waiterBytes = 0;
@@ -97,9 +99,10 @@ export class LogClient {
       cluster: options.cluster ?? "",
       sessions: options.sessions ?? true,
     });
+    this.reach = new Reach(config.peers, this.clock);
     const ports = {
       clock: this.clock,
-      network: new GrpcNetwork({ turns: this.turns, ...credentialsOf(options) }),
+      network: this.reach.watch(new GrpcNetwork({ turns: this.turns, ...credentialsOf(options) })),
       random: new SeededRandom(),
     };
     this.client = new Client(config, ports, { drained: () => this.admitWaiters() });
@@ -225,11 +228,25 @@ export class LogClient {
     );
   }
 
-  /** Moves leadership. @returns once the node leads. */
-  transfer(to: string, options: CallOptions = {}): Promise<void> {
-    return this.call(options.signal, (done, started) =>
-      started(this.client.transfer(nodeId(to), { timeout: this.micros(options) }, done)),
-    );
+  /**
+   * Moves leadership.
+   * @returns once the node leads.
+   * @throws LogError; `outcome-unknown` when it may lead, or come to lead yet.
+   */
+  async transfer(to: string, options: CallOptions = {}): Promise<void> {
+    let begun = false;
+    try {
+      await this.call<void>(options.signal, (done, started) => {
+        started(this.client.transfer(nodeId(to), { timeout: this.micros(options) }, done));
+        begun = true;
+      });
+    } catch (error) {
+      const ended = error instanceof LogError && (error.code === "timeout" || error.code === "cancelled");
+      // The leader that was asked goes on with it, whoever has stopped waiting.
+      if (!ended || !begun || !this.reach.anyHeard) throw error;
+      const text = `leadership may or may not have moved to ${to}: ${error.message}`;
+      throw new LogError("outcome-unknown", text, { cause: error });
+    }
   }
 
   /**
@@ -292,14 +309,14 @@ export class LogClient {
         this.begin();
         handle?.cancel();
       };
+      const since = this.begin();
       const settled: Done<T> = (error, value) => {
         signal?.removeEventListener("abort", abort);
         if (error === undefined) resolve(value);
-        else reject(error);
+        else reject(error instanceof LogError ? this.reach.explain(error, since) : error);
       };
       signal?.addEventListener("abort", abort, { once: true });
       try {
-        this.begin();
         make(settled, (started) => {
           handle = started;
         });

@@ -5,6 +5,7 @@ import type { Trace, TraceEvent } from "../core/io/trace.ts";
 import { Node } from "../core/node/node.ts";
 import { SystemClock } from "./clock.ts";
 import type { ServerConfig } from "./config.ts";
+import { directoryFault } from "./directory.ts";
 import { FileDisk } from "./disk.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { HttpServer } from "./http.ts";
@@ -130,8 +131,20 @@ function startFault(config: ServerConfig, error: Error): LogError {
   if (error instanceof LogError) return error;
   const fault = error instanceof DiskFault ? error.code : "io";
   if (fault === "locked") return new LogError("directory-in-use", error.message, { cause: error });
+  const misplaced = placeFault(config, error);
+  if (misplaced !== undefined) return misplaced;
   const message = `directory ${config.dataDirectory}: ${error.message}`;
   return new LogError(fault === "full" ? "disk-full" : "disk-error", message, { cause: error });
+}
+
+/** The fault of a place where no data can be kept; undefined for any other one. */
+function placeFault({ settings, dataDirectory }: ServerConfig, { cause }: Error): LogError | undefined {
+  const origin = settings.find(({ key }) => key === "storePathRootDir")?.origin ?? "default";
+  const { code, syscall } = (cause ?? {}) as NodeJS.ErrnoException;
+  const refused = code === "EACCES" || code === "EPERM" || code === "EROFS";
+  // Below a directory that is there, a missing or unexpected file is a fault of what is in it.
+  if (!refused && syscall !== "mkdir") return undefined;
+  return directoryFault({ value: dataDirectory, origin }, cause as NodeJS.ErrnoException);
 }
 
 /**

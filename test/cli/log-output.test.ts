@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { dataFields, entryJson, entryLine, statusTable, visible } from "#cli/log-output";
+import { dataFields, entryJson, entryLine, statusTable, unreachableRow, visible } from "#cli/log-output";
 import { nodeId } from "#core/base/brand";
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -41,7 +41,7 @@ describe("what `quorumlog log` prints", () => {
       nodes: [
         { id: nodeId("n0"), role: "follower", ...healthy },
         { id: nodeId("n1"), role: "follower", ...healthy, standing: "wiped" },
-        { id: "n2", role: "unreachable", error: "refused" },
+        unreachableRow("n2", "refused"),
       ],
     });
     const [title, head, ...rows] = table.split("\n");
@@ -50,5 +50,20 @@ describe("what `quorumlog log` prints", () => {
     expect(rows[0]).to.match(/^n0 +follower +3 +9 +9 +000000ab +0 +no +5$/);
     expect(rows[1]).to.match(/^n1 +follower \(wiped\) +3/);
     expect(rows[2]).to.match(/^n2 +unreachable$/);
+  });
+
+  it("has every key of a status for a node that cannot be reached, null where nothing is known", () => {
+    expect(unreachableRow("n2", "refused")).to.deep.equal({
+      id: "n2",
+      role: "unreachable",
+      term: null,
+      commitIndex: null,
+      lastIndex: null,
+      chainCrc: null,
+      lag: null,
+      readOnly: null,
+      pid: null,
+      error: "refused",
+    });
   });
 });

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -92,11 +92,17 @@ describe("e2e: quorumlog log", function () {
       [64, ["tail", "--form", "1"], /did you mean --from\?/i],
       [64, ["append", "--data", "x", "--timeout", "soon"], /500ms, 10s or 2m/],
       [64, ["append", "--data", "x", "--peers", "nobody"], /id-host:port/],
-      [1, ["append", "--file", "/none"], /cannot read the entry/],
+      [
+        66,
+        ["append", "--file", "/none"],
+        /cannot read the entry\n +\/none: there is no such file\n +Nothing was app/,
+      ],
+      [66, ["append", "--file", "/"], /it is a directory/],
       [1, ["get", "--index", "99999"], /index-out-of-range/],
       [1, ["get", "--index", "0"], /internal-entry/],
       [1, ["append", "--data", "x", "--group", "other"], /unknown-group/],
-      [1, ["transfer", "--to", "n9"], /unknown-node/],
+      [1, ["transfer", "--to", "n9"], /unknown-node[\s\S]*Did you mean n\d\? There are: n0, n1, n2\./],
+      [75, ["status", "--timeout", "1ms"], /none of n0, n1, n2 answered within 1ms[\s\S]*--timeout/],
       [69, ["append", "--data", "x", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
       [69, ["tail", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
       [69, ["tail", "--follow", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
@@ -112,6 +118,31 @@ describe("e2e: quorumlog log", function () {
         if (code !== 0) expect(result.stdout.toString()).to.equal("");
       }),
     );
+  });
+
+  it("an append that still reads its input ends at the first signal, with the documented code", async () => {
+    const started = (...input: readonly string[]) => {
+      const args = [program, "log", "append", ...input, "--peers", cluster.peers];
+      const child = spawn(process.execPath, args, { stdio: ["pipe", "ignore", "ignore"] });
+      child.stdin.on("error", () => undefined);
+      const ended = new Promise<unknown>((resolve) => child.once("exit", (...how) => resolve(how)));
+      return { child, ended };
+    };
+    const piped = started("-");
+    // More than a pipe holds: once it has left, the command reads.
+    await new Promise((resolve) => piped.child.stdin.write(Buffer.alloc(1_000_000), resolve));
+    piped.child.kill("SIGINT");
+    expect(await piped.ended).to.deep.equal([130, null]);
+
+    const fifo = path.join(cluster.root, "fifo");
+    expect(spawnSync("mkfifo", [fifo]).status).to.equal(0);
+    const named = started("--file", fifo);
+    // Opens once the command has opened the other end.
+    const writer = await fs.promises.open(fifo, "w");
+    named.child.kill("SIGTERM");
+    // By the signal itself, which a shell shows as 143.
+    expect(await named.ended).to.deep.equal([null, "SIGTERM"]);
+    await writer.close();
   });
 
   it("an append that loses its quorum ends with 75 and says that the outcome is unknown", async () => {

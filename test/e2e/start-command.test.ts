@@ -190,6 +190,21 @@ describe("e2e: quorumlog start", function () {
     }
   });
 
+  it("ends with 78, the key and the path where no data can be kept, and says what to do", async () => {
+    const file = path.join(directory, "file");
+    fs.writeFileSync(file, "x");
+    const one = ["--self-id", "n0"];
+    for (const data of [file, "/dev/null/x", ...(process.platform === "linux" ? ["/proc/nope"] : [])])
+      for (const args of [[], one]) {
+        const result = await quorumlog(["start", ...args, "--data", data], { cwd: directory });
+        const called = `${args.join(" ")} --data ${data}: ${result.stderr}`;
+        expect(result.code, called).to.equal(78);
+        expect(result.stderr, called).to.contain(`storePathRootDir is "${data}" (flag --data)`);
+        expect(result.stderr, called).to.contain("name a directory that this user can make and write");
+        expect(result.stderr, called).to.not.match(/\n\s+at /);
+      }
+  });
+
   it("refuses what is no port, no option and no key", async () => {
     const refused = async (code: number, args: readonly string[], told: RegExp): Promise<void> => {
       const result = await quorumlog(["start", ...args], { cwd: directory });
@@ -200,6 +215,14 @@ describe("e2e: quorumlog start", function () {
     await Promise.all([
       refused(64, ["--base-port", "99999"], /whole number from 1 to/),
       refused(64, ["--basport", "1"], /did you mean --base-port\?/i),
+      refused(64, ["--self-id", "n0", "--base-port", "50000"], /--base-port places three nodes.*--peers/),
+      refused(
+        64,
+        ["--config", "bad.conf", "--base-port", "40911"],
+        /--base-port places three.*--config starts/,
+      ),
+      refused(64, ["--http-port", "77"], /--http-port is of one node.*--base-port N puts HTTP at N\+1000/),
+      refused(64, ["--peers", "n0-127.0.0.1:1"], /--peers is of one node/),
       refused(64, ["three"], /three|too many|unexpected/i),
       refused(
         78,

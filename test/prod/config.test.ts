@@ -96,6 +96,16 @@ describe("configuration", () => {
     expect(told[2]).to.match(/unknown key zzzzzzzzzz \(.*:4\)$/);
   });
 
+  it("takes no voters from the clients' variable, and says so where nothing else names them", () => {
+    const environment = { QUORUMLOG_PEERS: "n1-127.0.0.1:50001" };
+    const { node, warnings } = load({ flags: good, environment });
+    expect(node.groups[0]?.peers).to.have.length(3);
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.contain("QUORUMLOG_PEERS is of clients").and.to.contain("QUORUMLOG_VOTERS");
+    const named = { ...good, dLegerPeers: "n1-127.0.0.1:50001;n2-127.0.0.1:50002;n3-127.0.0.1:50003" };
+    expect(load({ flags: named, environment }).warnings).to.deep.equal([]);
+  });
+
   it("names stray lines, keys of a broker and unknown variables, and goes on", () => {
     const from = file(
       "dLegerSelfId=n2\n185 codahaleStatsHttpPort=9001\nlonely\nbrokerName = RaftNode00\nlogLevel=warn\nlogLevel=info\n",

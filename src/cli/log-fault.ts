@@ -1,0 +1,53 @@
+import { LogError } from "../core/base/errors.ts";
+import { exitCodes } from "../prod/exit-codes.ts";
+import { parsePeers } from "../prod/peer-list.ts";
+import type { InputError } from "./entry-source.ts";
+import type { LogRequest } from "./log-options.ts";
+import { meant } from "./suggest.ts";
+
+/** What failed, why, and what to do: a line each. */
+export function faultText(request: LogRequest, error: LogError): string {
+  return `quorumlog log ${request.command}: ${error.code}\n  ${error.message}\n  ${advice(request, error)}\n`;
+}
+
+/** The same for an entry that cannot be read. */
+export function inputFaultText(error: InputError): string {
+  return `quorumlog log append: cannot read the entry\n  ${error.message}\n  Nothing was appended. Give the entry with --file PATH, --data TEXT, or - for standard input.\n`;
+}
+
+export function faultExitCode(error: LogError): number {
+  if (error.code === "unavailable" || (error.code === "timeout" && causeOf(error) === "unavailable"))
+    return exitCodes.unavailable;
+  if (error.code === "bad-configuration") return exitCodes.configuration;
+  return error.retry === "never" ? exitCodes.failed : exitCodes.temporary;
+}
+
+function causeOf({ cause }: LogError): string | undefined {
+  return cause instanceof LogError ? cause.code : undefined;
+}
+
+function advice(request: LogRequest, error: LogError): string {
+  if (error.code === "outcome-unknown")
+    return request.command === "transfer"
+      ? "The outcome is unknown: leadership may have moved, or may move yet. Look who leads with `quorumlog log status` before you try again."
+      : "The outcome is unknown: the entry may be in the log or may not. Look with `quorumlog log tail` before you append it again.";
+  if (faultExitCode(error) === exitCodes.unavailable)
+    return `No node of ${request.peers} can be reached: are they running (npm start), and is --peers right?`;
+  if (error.code === "internal-entry")
+    return "That entry is the log's own (a new term or a session); clients see only their entries.";
+  if (error.code === "unknown-node" && request.command === "transfer") {
+    const nodes = (parsePeers(request.peers) ?? []).map(({ node }) => node);
+    return `Nothing was changed.${meant(request.to, nodes)}`;
+  }
+  if (error.retry === "never") return "The same command will fail again.";
+  const unchanged =
+    request.command === "transfer"
+      ? // A leader that gave a transfer up may have asked the node to campaign already.
+        "Look who leads with `quorumlog log status`"
+      : "Nothing was changed";
+  if (causeOf(error) === "no-quorum")
+    return `${unchanged}; see with \`quorumlog log status\` which nodes do not answer, start them again, and try again.`;
+  if (error.code === "timeout")
+    return `${unchanged}; try again, or wait longer with --timeout (it was ${request.timeoutMs}ms).`;
+  return `${unchanged}; try again.`;
+}
