@@ -21,6 +21,9 @@ interface NodeSlot {
   instance: SimNode | undefined;
   clock: SimClock | undefined;
   started: boolean;
+  /** What the node's configuration says; a restart asks it again. */
+  readOnly: boolean;
+  full: boolean;
 }
 
 export interface ClusterOptions {
@@ -120,7 +123,13 @@ export class Cluster {
     slot.clock = clock;
     slot.started = false;
     const instance = this.createNode(
-      { node, address: slot.address, peers: this.addresses, groups: this.groups },
+      {
+        node,
+        address: slot.address,
+        peers: this.addresses,
+        groups: this.groups,
+        readOnly: slot.readOnly,
+      },
       {
         clock,
         disk: new SimDisk(slot.disk),
@@ -217,6 +226,38 @@ export class Cluster {
     this.world.trace.fault(node, "slow-disk", String(factor));
   }
 
+  fillDisk(node: NodeId, room: number): void {
+    const slot = this.of(node);
+    const full = room !== Number.POSITIVE_INFINITY;
+    if (!full && !slot.full) return;
+    slot.full = full;
+    slot.disk.fill(room);
+    if (full) this.world.count("full-disk");
+    this.world.trace.fault(node, full ? "full-disk" : "free-disk", full ? String(room) : "");
+  }
+
+  isFull(node: NodeId): boolean {
+    return this.of(node).full;
+  }
+
+  readOnly(node: NodeId, on: boolean): void {
+    const slot = this.of(node);
+    if (slot.readOnly === on) return;
+    slot.readOnly = on;
+    if (on) this.world.count("read-only");
+    this.world.trace.fault(node, on ? "read-only" : "writable", "");
+    const { instance } = slot;
+    const { life } = slot.process;
+    if (instance === undefined) return;
+    this.turn(slot, () => {
+      if (slot.process.life === life) instance.setReadOnly?.(slot.readOnly);
+    });
+  }
+
+  isReadOnly(node: NodeId): boolean {
+    return this.of(node).readOnly;
+  }
+
   jumpClock(node: NodeId, by: Micros): void {
     const { clock } = this.of(node);
     if (clock === undefined) return;
@@ -242,6 +283,8 @@ export class Cluster {
       slot.process.turnsLeft = 0;
       slot.process.onTurnsDone = undefined;
       this.slowDisk(slot.node, 1);
+      this.fillDisk(slot.node, Number.POSITIVE_INFINITY);
+      this.readOnly(slot.node, false);
       slot.disk.recover();
       this.resume(slot.node);
       this.start(slot.node);
@@ -254,7 +297,17 @@ export class Cluster {
     const address = `10.0.0.${i + 1}:40911`;
     this.world.network.place(address, process);
     const disk = new DiskWorld(this.world.scheduler, process, this.world);
-    const slot = { node, address, process, disk, instance: undefined, clock: undefined, started: false };
+    const slot: NodeSlot = {
+      node,
+      address,
+      process,
+      disk,
+      instance: undefined,
+      clock: undefined,
+      started: false,
+      readOnly: false,
+      full: false,
+    };
     this.byId.set(node, slot);
     this.decay.add(node, disk);
     return slot;

@@ -39,6 +39,7 @@ export function coreNode(spec: NodeSpec, ports: NodePorts): SimNode {
         directory: group,
         forceBootstrap: false,
       })),
+      readOnly: spec.readOnly,
       limits: simulatedLimits,
     },
     ports,

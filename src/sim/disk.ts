@@ -66,6 +66,7 @@ export class DiskWorld {
   private readonly errorsOf: { readonly [work in Work]: Site };
   private readonly stall: Site;
   private readonly survive: Site;
+  private filledTo = Number.POSITIVE_INFINITY;
   private readonly trace: TraceSink;
   /** Set by whoever is to harm what the disk holds. */
   harm: DiskHarm | undefined;
@@ -191,13 +192,24 @@ export class DiskWorld {
     this.locks.delete(directory);
   }
 
-  /** @throws DiskFault full when the disk has no room for `more` bytes. */
-  reserve(more: number): void {
-    const capacity = this.settings["disk.capacityBytes"];
-    if (capacity === 0 || more <= 0) return;
+  /** Somebody else fills the disk up to so many bytes of room; Infinity gives all of it back. */
+  fill(room: number): void {
+    this.filledTo = room === Number.POSITIVE_INFINITY ? room : this.used + room;
+  }
+
+  private get used(): number {
     let used = 0;
     for (const file of this.tree.files()) used += file.length;
-    if (used + more > capacity) throw new DiskFault("full", `no room for ${more} bytes on ${this.host.id}`);
+    return used;
+  }
+
+  /** @throws DiskFault full when the disk has no room for `more` bytes. */
+  reserve(more: number): void {
+    const setting = this.settings["disk.capacityBytes"];
+    const capacity = Math.min(this.filledTo, setting === 0 ? Number.POSITIVE_INFINITY : setting);
+    if (capacity === Number.POSITIVE_INFINITY || more <= 0) return;
+    if (this.used + more > capacity)
+      throw new DiskFault("full", `no room for ${more} bytes on ${this.host.id}`);
   }
 
   /** The process is gone; completions under way never come. After a power loss so is what was not synced. */

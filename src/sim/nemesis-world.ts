@@ -179,6 +179,22 @@ export class Nemesis implements NemesisWorld {
     if (!this.ended) this.cluster.slowDisk(node, factor);
   }
 
+  fillDisk(node: NodeId, room: number): void {
+    if (!this.ended) this.cluster.fillDisk(node, room);
+  }
+
+  readOnly(node: NodeId, on: boolean): void {
+    if (!this.ended) this.cluster.readOnly(node, on);
+  }
+
+  isReadOnly(node: NodeId): boolean {
+    return this.cluster.isReadOnly(node);
+  }
+
+  isFull(node: NodeId): boolean {
+    return this.cluster.isFull(node);
+  }
+
   jumpClock(node: NodeId, by: Micros): void {
     if (!this.ended) this.cluster.jumpClock(node, by);
   }

@@ -112,6 +112,12 @@ export interface NemesisWorld {
   clog(from: NodeId, to: NodeId, until: Micros): void;
   /** Every operation of the node's disk takes `factor` times as long. 1 ends it. */
   slowDisk(node: NodeId, factor: number): void;
+  /** Others fill the node's disk: it has `room` bytes left. Infinity frees it. */
+  fillDisk(node: NodeId, room: number): void;
+  /** An operator makes the node read-only, or writable again. Of a node that is down it is the configuration that changes. */
+  readOnly(node: NodeId, on: boolean): void;
+  isReadOnly(node: NodeId): boolean;
+  isFull(node: NodeId): boolean;
   /** The node's wall clock jumps; its monotonic clock and its timers do not. */
   jumpClock(node: NodeId, by: Micros): void;
   /** Empties the disk of a node that is down, if the budget allows it. @returns whether it did. */
@@ -172,6 +178,8 @@ export interface WorkloadPort {
 export interface SimNode {
   start(done: (error?: Error) => void): void;
   stop(done: () => void): void;
+  /** An operator's wish, for all groups of the node. */
+  setReadOnly?(on: boolean): void;
 }
 
 export interface NodeSpec {
@@ -179,6 +187,7 @@ export interface NodeSpec {
   readonly address: Address;
   readonly peers: readonly { readonly node: NodeId; readonly address: Address }[];
   readonly groups: readonly GroupId[];
+  readonly readOnly: boolean;
 }
 
 export type CreateNode = (spec: NodeSpec, ports: NodePorts) => SimNode;

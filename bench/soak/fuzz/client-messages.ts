@@ -53,6 +53,7 @@ export const anyRequest: fc.Arbitrary<ClientRequest> = fc.oneof(
     linearizable: fc.boolean(),
   }),
   fc.record({ type: fc.constant("transfer" as const), requestId, to: node }),
+  fc.record({ type: fc.constant("set-read-only" as const), requestId, readOnly: fc.boolean() }),
   fc.record({
     type: fc.constantFrom("open-session" as const, "read-index" as const, "status" as const, "ping" as const),
     requestId,
@@ -113,7 +114,7 @@ export const anyResponse: fc.Arbitrary<ClientResponse> = fc.oneof(
   }),
   fc.record({ type: fc.constant("read-index-confirmed" as const), requestId, index }),
   fc.record({ type: fc.constant("status-report" as const), requestId, status }),
-  fc.record({ type: fc.constantFrom("transferred" as const, "pong" as const), requestId }),
+  fc.record({ type: fc.constantFrom("transferred" as const, "read-only-set" as const, "pong" as const), requestId }),
   fc.record({
     type: fc.constant("fault" as const),
     requestId,

@@ -9,7 +9,7 @@ import { Backoff } from "./backoff.ts";
 import type { ClientConfig } from "./client-config.ts";
 import type { Turn } from "./client-event.ts";
 import type { Link } from "./link.ts";
-import { timedOut } from "./reader.ts";
+import { appendTimedOut } from "./reader.ts";
 import type { Router } from "./router.ts";
 import { SessionBinding } from "./session-binding.ts";
 
@@ -341,7 +341,7 @@ export class Appender {
     for (let p = this.queue.head; p < this.queue.end; p++) {
       const call = this.queue.at(p);
       if (call.state !== "live") continue;
-      if (turn.now >= call.deadline) this.giveUp(p, timedOut(this.router.lastError), turn);
+      if (turn.now >= call.deadline) this.giveUp(p, appendTimedOut(this.router.lastError), turn);
       else this.earliest = Math.min(this.earliest, call.deadline);
     }
     this.binding.dropKept();

@@ -15,14 +15,16 @@ export type Question =
   | { readonly kind: "get"; readonly index: number; readonly linearizable: boolean }
   | { readonly kind: "read-index" }
   | { readonly kind: "status" }
-  | { readonly kind: "transfer"; readonly to: NodeId };
+  | { readonly kind: "transfer"; readonly to: NodeId }
+  | { readonly kind: "set-read-only"; readonly readOnly: boolean };
 
 /** What it is answered with. */
 export type Answer =
   | { readonly kind: "get"; readonly entry: LogEntry }
   | { readonly kind: "read-index"; readonly index: number }
   | { readonly kind: "status"; readonly status: NodeStatus }
-  | { readonly kind: "transfer" };
+  | { readonly kind: "transfer" }
+  | { readonly kind: "set-read-only" };
 
 /** How a tail asks for entries. */
 export interface TailPlan {

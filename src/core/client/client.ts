@@ -152,6 +152,11 @@ export class Client {
     return this.ask({ kind: "transfer", to }, "leader", options, done, () => undefined);
   }
 
+  /** Whether a node takes entries of clients, until its process ends. One that leads hands over if it can. */
+  setReadOnly(node: NodeId, readOnly: boolean, options: CallOptions, done: Done<void>): CancelHandle {
+    return this.ask({ kind: "set-read-only", readOnly }, { node }, options, done, () => undefined);
+  }
+
   private ask<T>(
     question: Question,
     target: Target,

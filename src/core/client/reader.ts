@@ -151,7 +151,7 @@ export class Reader {
 
   private faulted(first: Ask, asks: readonly Ask[], fault: Fault, link: Link, turn: Turn): void {
     const error = errorOf(fault);
-    if (fault.retry === "never" || fault.code === "transfer-failed") {
+    if (fault.retry === "never" || isFinal(first.question, fault)) {
       this.worked(first.pace);
       for (const ask of asks) this.fail(ask, error, turn);
       return;
@@ -247,6 +247,18 @@ export function timedOut(reason: LogError | undefined): LogError {
   });
 }
 
+/** An append ran out of time. What nobody could take for a reason that a pause does not mend is told by that reason. */
+export function appendTimedOut(reason: LogError | undefined): LogError {
+  if (reason?.code !== "disk-full" && reason?.code !== "read-only") return timedOut(reason);
+  return new LogError(reason.code, `${reason.message}, for as long as the append had`, { cause: reason });
+}
+
+/** A leader that refuses to hand over to a node says so once: whoever asked decides whether to ask again. */
+function isFinal(question: Question, { code }: Fault): boolean {
+  if (question.kind !== "transfer") return false;
+  return code === "transfer-failed" || code === "read-only" || code === "disk-full";
+}
+
 function requestOf(question: Question): Unnumbered<ClientRequest> {
   switch (question.kind) {
     case "get":
@@ -257,6 +269,8 @@ function requestOf(question: Question): Unnumbered<ClientRequest> {
       return { type: "status" };
     case "transfer":
       return { type: "transfer", to: question.to };
+    case "set-read-only":
+      return { type: "set-read-only", readOnly: question.readOnly };
     default:
       return unreachable(question);
   }
@@ -274,6 +288,8 @@ function answerOf(question: Question, response: ClientResponse): Answer | undefi
       return question.kind === "status" ? { kind: "status", status: response.status } : undefined;
     case "transferred":
       return question.kind === "transfer" ? { kind: "transfer" } : undefined;
+    case "read-only-set":
+      return question.kind === "set-read-only" ? { kind: "set-read-only" } : undefined;
     default:
       return undefined;
   }

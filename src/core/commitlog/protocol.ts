@@ -22,6 +22,7 @@ export type ClientRequest =
   | ReadIndex
   | Status
   | TransferLeadership
+  | SetReadOnly
   | Ping;
 
 export type ClientResponse =
@@ -33,6 +34,7 @@ export type ClientResponse =
   | ReadIndexConfirmed
   | StatusReport
   | Transferred
+  | ReadOnlySet
   | Pong
   | Fault;
 
@@ -101,6 +103,13 @@ export interface TransferLeadership {
   readonly type: "transfer";
   readonly requestId: number;
   readonly to: NodeId;
+}
+
+/** Of the node that is asked: whether it takes no entries of clients. Lasts until its process ends. */
+export interface SetReadOnly {
+  readonly type: "set-read-only";
+  readonly requestId: number;
+  readonly readOnly: boolean;
 }
 
 export interface Ping {
@@ -208,6 +217,11 @@ export interface StatusReport {
 
 export interface Transferred {
   readonly type: "transferred";
+  readonly requestId: number;
+}
+
+export interface ReadOnlySet {
+  readonly type: "read-only-set";
   readonly requestId: number;
 }
 

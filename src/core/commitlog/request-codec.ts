@@ -26,6 +26,7 @@ const requestTypes: { readonly [type in ClientRequest["type"]]: number } = {
   status: 7,
   transfer: 8,
   ping: 9,
+  "set-read-only": 10,
 };
 const requestOf: readonly (ClientRequest["type"] | undefined)[] = inverse(requestTypes);
 
@@ -53,6 +54,9 @@ export function encodeRequest(w: ByteWriter, m: ClientRequest): void {
       return;
     case "transfer":
       w.ascii(m.to);
+      return;
+    case "set-read-only":
+      w.u8(m.readOnly ? 1 : 0);
       return;
     case "open-session":
     case "read-index":
@@ -95,6 +99,8 @@ function requestFields(r: ByteReader, type: ClientRequest["type"], requestId: nu
       };
     case "transfer":
       return { type, requestId, to: node(r) };
+    case "set-read-only":
+      return { type, requestId, readOnly: r.flag() };
     case "open-session":
     case "read-index":
     case "status":

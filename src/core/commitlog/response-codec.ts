@@ -46,6 +46,7 @@ const responseTypes: { readonly [type in ClientResponse["type"]]: number } = {
   "status-report": 135,
   transferred: 136,
   pong: 137,
+  "read-only-set": 138,
   fault: 255,
 };
 const responseOf: readonly (ClientResponse["type"] | undefined)[] = inverse(responseTypes);
@@ -82,6 +83,7 @@ export function encodeResponse(w: ByteWriter, m: ClientResponse): void {
       w.ascii(m.leader).ascii(m.leaderAddress);
       return;
     case "transferred":
+    case "read-only-set":
     case "pong":
       return;
     default:
@@ -134,6 +136,7 @@ function responseFields(r: ByteReader, type: ClientResponse["type"], requestId: 
     case "fault":
       return decodeFault(r, requestId);
     case "transferred":
+    case "read-only-set":
     case "pong":
       return { type, requestId };
     default:

@@ -10,6 +10,9 @@ export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 /** How far a node may take part. `wiped` and `damaged` nodes neither vote nor lead. */
 export type Standing = "member" | "wiped" | "damaged" | "failed";
 
+/** Whether a node takes entries of clients: an operator may have made it `read-only`, its disk may be `full`. */
+export type Intake = "open" | "read-only" | "full";
+
 interface At {
   readonly node: NodeId;
   readonly group: GroupId;
@@ -142,6 +145,12 @@ export interface StandingEvent extends At {
   readonly reason: string;
 }
 
+/** Whether the node takes clients' entries has changed. Not told at a start that finds it `open`. */
+export interface IntakeEvent extends At {
+  readonly kind: "intake";
+  readonly intake: Intake;
+}
+
 /** A disk refused or failed an operation. */
 export interface DiskEvent extends At {
   readonly kind: "disk";
@@ -184,6 +193,7 @@ export type TraceEvent =
   | TransferEvent
   | DamageEvent
   | StandingEvent
+  | IntakeEvent
   | DiskEvent
   | PeerEvent
   | FaultEvent;

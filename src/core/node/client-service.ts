@@ -184,6 +184,11 @@ export class ClientConnection implements ConnectionEvents {
           request.to,
           reply(() => ({ type: "transferred", requestId })),
         );
+      case "set-read-only":
+        return group.setReadOnly(
+          request.readOnly,
+          reply(() => ({ type: "read-only-set", requestId })),
+        );
       case "ping":
         return reply(() => ({ type: "pong", requestId }))(undefined, undefined);
       default:

@@ -79,6 +79,8 @@ export interface NodeConfig {
   readonly processId: number;
   readonly listen: Address;
   readonly groups: readonly GroupConfig[];
+  /** The node takes no entries of clients: it follows, votes and serves reads, and leads only as a last resort. */
+  readonly readOnly: boolean;
   readonly limits: NodeLimits;
 }
 

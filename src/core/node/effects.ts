@@ -219,24 +219,23 @@ export class EffectRunner {
       if (this.stopped) return;
       if (clock.monotonic() - this.lastSynced < this.options.limits.idleMarkDelay) return this.armMark();
       this.options.store.markIdle();
-      if (this.options.store.space().clientBytes !== Number.MAX_SAFE_INTEGER) this.awaitRoom();
     });
   }
 
-  /** A full disk is asked again from time to time whether there is room now. */
-  private awaitRoom(): void {
-    const { clock } = this.options.ports;
-    this.lastSynced = clock.monotonic() + this.options.limits.roomInterval;
-    this.armMark();
-  }
-
-  /** Whether the disk has room for a leader's entries; without it they are not taken, as if the message was lost. */
-  hasRoom(entries: readonly Entry[]): boolean {
-    if (entries.length === 0) return true;
-    let bytes = 0;
-    for (const entry of entries) bytes += entry.size;
+  /**
+   * Whether the disk has room for a leader's entries; without it they are not taken, as if the message was lost. The
+   * reserve is for what an election needs: the leader's no-op, and what it held before. Its clients' entries never get it.
+   */
+  hasRoom(entries: readonly Entry[], leaderTerm: number): boolean {
     const { clientBytes, reserveBytes } = this.options.store.space();
-    return bytes <= clientBytes + reserveBytes;
+    if (clientBytes === Number.MAX_SAFE_INTEGER) return true;
+    let bytes = 0;
+    let room = clientBytes + reserveBytes;
+    for (const entry of entries) {
+      bytes += entry.size;
+      if (entry.term === leaderTerm && entry.kind !== "no-op") room = clientBytes;
+    }
+    return bytes <= room;
   }
 
   private load(peer: NodeId, first: number, bytes: number): void {

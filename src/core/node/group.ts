@@ -9,6 +9,7 @@ import { decodeMessage } from "../raft/codec.ts";
 import type { GroupConfig, NodeConfig } from "./config.ts";
 import { commitLogLimits, sortedVoters } from "./config.ts";
 import { Health } from "./health.ts";
+import { IntakeGate } from "./intake.ts";
 import { heirOf } from "./leadership.ts";
 import type { LinkGroup, PeerLinks } from "./links.ts";
 import { openGroup } from "./open-group.ts";
@@ -39,6 +40,7 @@ export class Group implements LinkGroup {
   private readonly health: Health;
   /** Undefined until the log is open for the first time. */
   private replica: Replica | undefined;
+  private readonly intake: IntakeGate;
   private stopping = false;
   private reopening = false;
   /** Told once the log is closed, by a stop that came while it was being opened anew. */
@@ -54,6 +56,7 @@ export class Group implements LinkGroup {
     this.links = links;
     this.commitLogLimits = commitLogLimits(config.limits);
     this.health = this.makeHealth();
+    this.intake = this.makeIntake();
   }
 
   private get at(): { readonly node: NodeId; readonly group: GroupId } {
@@ -80,7 +83,11 @@ export class Group implements LinkGroup {
   start(done: (error: Error | undefined) => void): void {
     let replica: Replica | undefined;
     const events = {
-      synced: (index: number): void => replica?.runner.synced(index),
+      synced: (index: number): void => {
+        replica?.runner.synced(index);
+        this.intake.update();
+      },
+      spaceChanged: (): void => this.intake.update(),
       saved: (): void => replica?.runner.saved(),
       failed: (error: Error, operation: string): void => this.health.diskFailed(error, operation),
       // Met on the way to something else, or for a peer: whoever asked may not be the one to tell.
@@ -122,6 +129,7 @@ export class Group implements LinkGroup {
     // Nobody counts before its directory was compared with the one that the group knows.
     for (const peer of this.others) runner.step({ type: "peer-counts", now: this.now, peer, counts: false });
     this.participate(this.health.standing === "member");
+    this.intake.update();
     runner.step({ type: "start", now: this.now });
     for (const range of recovered.damage) this.health.damageFound(range);
     membership.advance();
@@ -157,6 +165,7 @@ export class Group implements LinkGroup {
     const close = (): void => {
       this.stopping = true;
       this.health.stop();
+      this.intake.stop();
       if (this.reopening) this.stopped = done;
       else replica.close(done);
     };
@@ -178,6 +187,19 @@ export class Group implements LinkGroup {
       participate: (fully) => this.participate(fully),
       retryReads: () => this.replica?.applier.retry(),
       reopen: () => this.reopen(),
+    });
+  }
+
+  private makeIntake(): IntakeGate {
+    const { messageBytesMax, roomInterval } = this.config.limits;
+    return new IntakeGate(this.config.readOnly, {
+      ...this.at,
+      ports: this.ports,
+      roomMin: messageBytesMax,
+      roomInterval,
+      store: () => (this.closed ? undefined : this.replica?.opened.store),
+      told: () => this.live.runner.raft.view.intake,
+      tell: (intake) => this.live.runner.step({ type: "intake", now: this.now, intake }),
     });
   }
 
@@ -211,6 +233,12 @@ export class Group implements LinkGroup {
       if (code === "ok") done(undefined, undefined);
       else done(new LogError(code, `leadership was not moved to ${to}`), undefined);
     });
+  }
+
+  /** Lasts until the process ends; a restart asks the configuration. */
+  setReadOnly(readOnly: boolean, done: Done<void>): void {
+    this.intake.setReadOnly(readOnly);
+    if (this.serving(done)) done(undefined, undefined);
   }
 
   private serving<T>(done: Done<T>): boolean {
@@ -249,7 +277,7 @@ export class Group implements LinkGroup {
       voters: sortedVoters(this.groupConfig.peers),
       standing: this.health.standing,
       reason: this.health.reason,
-      readOnly: this.health.standing === "failed" || replica?.opened.store.space().clientBytes === 0,
+      readOnly: this.health.standing === "failed" || (replica?.runner.raft.view.intake ?? "open") !== "open",
       waitingFor: replica?.membership.unheard() ?? [],
       cluster: this.cluster,
       incarnation: this.incarnation,
@@ -291,7 +319,7 @@ export class Group implements LinkGroup {
     const message = decodeMessage(reader);
     reader.done();
     const { runner } = this.live;
-    if (message.type === "append-entries" && !runner.hasRoom(message.entries)) return;
+    if (message.type === "append-entries" && !runner.hasRoom(message.entries, message.term)) return;
     runner.step({ type: "receive", now: this.now, from, message });
   }
 

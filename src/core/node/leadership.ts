@@ -113,8 +113,15 @@ export class Leadership implements Proposer {
     if (view.transferee !== "") {
       return new LogError("leader-transferring", `leadership is moving to ${view.transferee}`);
     }
-    if (bytes <= this.options.clientBytes()) return undefined;
-    return new LogError("disk-full", `the disk of node ${node} is full but for its reserve`);
+    if (view.intake === "read-only") return new LogError("read-only", `node ${node} is read-only, and leads`);
+    if (view.intake === "full" || bytes > this.options.clientBytes()) {
+      return new LogError("disk-full", `the disk of node ${node} is full but for its reserve`);
+    }
+    if (view.majorityHasRoom) return undefined;
+    return new LogError(
+      "disk-full",
+      `the disks of a majority of group ${group} are full but for their reserves`,
+    );
   }
 
   propose(request: number, contents: readonly EntryContent[]): void {
@@ -148,7 +155,8 @@ export function heirOf(view: RaftView, others: readonly NodeId[]): NodeId | unde
   let bestMatch = -1;
   for (const peer of others) {
     const progress = view.progress(peer);
-    if (progress === undefined || !progress.active || progress.matchIndex <= bestMatch) continue;
+    if (progress === undefined || !progress.active || progress.intake !== "open") continue;
+    if (progress.matchIndex <= bestMatch) continue;
     best = peer;
     bestMatch = progress.matchIndex;
   }

@@ -75,6 +75,11 @@ export class Node {
     return client;
   }
 
+  /** Whether the node takes no entries of clients, in any of its groups, until its process ends. */
+  setReadOnly(readOnly: boolean): void {
+    for (const group of this.groups.values()) group.setReadOnly(readOnly, () => undefined);
+  }
+
   /** Hands leadership over, answers what can be answered, closes the logs, then the connections. Safe to call twice. */
   stop(done: () => void): void {
     const groups = [...this.groups.values()];

@@ -24,7 +24,7 @@ export interface StatusParts {
   readonly voters: readonly NodeId[];
   readonly standing: Standing;
   readonly reason: string;
-  /** Nothing can be appended here: the disk failed, or is full but for its reserve. */
+  /** Nothing can be appended here: an operator wants it so, or the disk failed or is full but for its reserve. */
   readonly readOnly: boolean;
   readonly waitingFor: readonly NodeId[];
   readonly cluster: string;

@@ -2,7 +2,7 @@ import type { ByteReader, ByteWriter } from "../base/bytes.ts";
 import type { Entry } from "../base/entry.ts";
 import { decodeEntry, endOf, recordHeaderBytes } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
-import type { AppendEntries, Message } from "./message.ts";
+import type { AppendEntries, HeartbeatResult, Message, PreVote, PreVoteResult } from "./message.ts";
 
 /** A message begins with its kind; numbers are never reused. The frame around it carries version and group. */
 const kinds: { readonly [type in Message["type"]]: number } = {
@@ -19,6 +19,8 @@ const kinds: { readonly [type in Message["type"]]: number } = {
   "read-index-result": 11,
 };
 
+const intakes: readonly HeartbeatResult["intake"][] = [undefined, "read-only", "full"];
+
 export function encodeMessage(w: ByteWriter, m: Message): void {
   w.u8(kinds[m.type]).u64(m.term);
   switch (m.type) {
@@ -32,15 +34,19 @@ export function encodeMessage(w: ByteWriter, m: Message): void {
       w.index(m.commitIndex).u64(m.round);
       return;
     case "heartbeat-result":
-      w.u64(m.round).index(m.matchIndex);
+      w.u64(m.round).index(m.matchIndex).u8(intakes.indexOf(m.intake));
       return;
     case "pre-vote":
-      w.index(m.lastIndex).u64(m.lastTerm);
+      w.index(m.lastIndex)
+        .u64(m.lastTerm)
+        .u8(flag(m.yields === true));
       return;
     case "request-vote":
       w.index(m.lastIndex).u64(m.lastTerm).u8(flag(m.transfer));
       return;
     case "pre-vote-result":
+      w.u8(flag(m.granted)).u8(flag(m.objects === true));
+      return;
     case "request-vote-result":
       w.u8(flag(m.granted));
       return;
@@ -106,13 +112,17 @@ export function decodeMessage(r: ByteReader): Message {
     case kinds.heartbeat:
       return { type: "heartbeat", term, commitIndex: r.index(), round: r.u64() };
     case kinds["heartbeat-result"]:
-      return { type: "heartbeat-result", term, round: r.u64(), matchIndex: r.index() };
-    case kinds["pre-vote"]:
-      return { type: "pre-vote", term, lastIndex: r.index(), lastTerm: r.u64() };
+      return decodeHeartbeatResult(r, term);
+    case kinds["pre-vote"]: {
+      const asked: PreVote = { type: "pre-vote", term, lastIndex: r.index(), lastTerm: r.u64() };
+      return r.flag() ? { ...asked, yields: true } : asked;
+    }
     case kinds["request-vote"]:
       return { type: "request-vote", term, lastIndex: r.index(), lastTerm: r.u64(), transfer: r.flag() };
-    case kinds["pre-vote-result"]:
-      return { type: "pre-vote-result", term, granted: r.flag() };
+    case kinds["pre-vote-result"]: {
+      const answer: PreVoteResult = { type: "pre-vote-result", term, granted: r.flag() };
+      return r.flag() ? { ...answer, objects: true } : answer;
+    }
     case kinds["request-vote-result"]:
       return { type: "request-vote-result", term, granted: r.flag() };
     case kinds["timeout-now"]:
@@ -124,6 +134,14 @@ export function decodeMessage(r: ByteReader): Message {
     default:
       throw malformed(`no Raft message is of kind ${kind}`);
   }
+}
+
+function decodeHeartbeatResult(r: ByteReader, term: number): HeartbeatResult {
+  const answer: HeartbeatResult = { type: "heartbeat-result", term, round: r.u64(), matchIndex: r.index() };
+  const number = r.u8();
+  if (number >= intakes.length) throw malformed(`a follower cannot be in state ${number}`);
+  const intake = intakes[number];
+  return intake === undefined ? answer : { ...answer, intake };
 }
 
 function malformed(message: string): LogError {

@@ -3,6 +3,7 @@ import { majority, quorumValue } from "../base/quorum.ts";
 import type { PreVote, PreVoteResult, RequestVote, RequestVoteResult } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { failReads } from "./read-index.ts";
+import { awaitsObjections, givesWay, objectsTo } from "./read-only.ts";
 import { startLeading } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 import { counts, fillReached, mayVote, send, tellOwnVote, tellRole } from "./state.ts";
@@ -30,6 +31,7 @@ export function leaderLost(s: RaftState): void {
 /** The current leader was heard: its message is of this term. */
 export function leaderHeard(s: RaftState): void {
   s.leaderHeardAt = s.now;
+  s.yields = 0;
   resetElectionTimer(s);
 }
 
@@ -74,8 +76,10 @@ function stopLeading(s: RaftState, elsewhere: boolean): void {
 /** The election timer fired. */
 export function electionTimeout(s: RaftState): void {
   resetElectionTimer(s);
-  if (mayVote(s)) preCampaign(s, "timeout");
-  else becomeFollower(s, s.term, "", "timeout");
+  if (!mayVote(s)) becomeFollower(s, s.term, "", "timeout");
+  // It waited for objections, and none came.
+  else if (s.role === "pre-candidate" && wonBy(s)) campaign(s, false, "quorum");
+  else preCampaign(s, "timeout");
 }
 
 /** Dissertation §9.6: asks whether a campaign could be won before raising the term. */
@@ -91,7 +95,8 @@ function preCampaign(s: RaftState, reason: string): void {
     return;
   }
   const { lastIndex, lastTerm } = s.log;
-  for (const peer of s.peers) send(s, peer, { type: "pre-vote", term: s.term + 1, lastIndex, lastTerm });
+  const question = { type: "pre-vote", term: s.term + 1, lastIndex, lastTerm } as const;
+  for (const peer of s.peers) send(s, peer, s.intake === "open" ? question : { ...question, yields: true });
 }
 
 /** Raft §5.2: a new term, a vote for itself, and the question to everybody. */
@@ -148,24 +153,30 @@ function voteIsFree(s: RaftState, candidate: NodeId): boolean {
 }
 
 export function onPreVote(s: RaftState, from: NodeId, m: PreVote): void {
+  const objects = !hearsLeader(s) && objectsTo(s, m);
   const granted =
     mayVote(s) &&
     counts(s, from) &&
     (m.term > s.term || (m.term === s.term && voteIsFree(s, from))) &&
     !hearsLeader(s) &&
+    !objects &&
     isUpToDate(s, m.lastIndex, m.lastTerm);
-  send(s, from, { type: "pre-vote-result", term: granted ? m.term : s.term, granted });
+  const answer = { type: "pre-vote-result", term: granted ? m.term : s.term, granted } as const;
+  send(s, from, objects ? { ...answer, objects: true } : answer);
+  // Whoever would rather lead itself does not wait long.
+  if (objects && s.role === "follower") leaderLost(s);
 }
 
 export function onPreVoteResult(s: RaftState, from: NodeId, m: PreVoteResult): void {
   if (!m.granted) {
     // A refusal carries the refuser's term: a node that is behind learns it here, or it would ask for ever.
     if (m.term > s.term) becomeFollower(s, m.term, "", "higher-term");
+    else if (m.objects === true && givesWay(s)) becomeFollower(s, s.term, "", "yields");
     return;
   }
   if (s.role !== "pre-candidate" || m.term !== s.term + 1) return;
   s.votes.add(from);
-  if (wonBy(s)) campaign(s, false, "quorum");
+  if (wonBy(s) && !awaitsObjections(s)) campaign(s, false, "quorum");
 }
 
 export function onRequestVote(s: RaftState, from: NodeId, m: RequestVote): void {
@@ -212,6 +223,8 @@ export function onRequestVoteResult(s: RaftState, from: NodeId, m: RequestVoteRe
 export function onTimeoutNow(s: RaftState, from: NodeId, term: number): void {
   if (term > s.term) becomeFollower(s, term, from, "leader");
   if (term !== s.term || s.role !== "follower" || from !== s.leader || !mayVote(s)) return;
+  // It stopped taking entries meanwhile: as leader it would only hand over again.
+  if (s.intake !== "open") return;
   campaign(s, true, "transfer");
 }
 

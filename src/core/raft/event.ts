@@ -2,6 +2,7 @@ import type { NodeId } from "../base/brand.ts";
 import type { Entry, EntryContent, LogEnd } from "../base/entry.ts";
 import type { FaultCode } from "../base/errors.ts";
 import type { Micros } from "../base/units.ts";
+import type { Intake } from "../io/trace.ts";
 import type { Message } from "./message.ts";
 
 /** What must survive a crash besides the log. Source: Raft figure 2, "persistent state on all servers". */
@@ -71,6 +72,8 @@ export type RaftEvent =
   | { readonly type: "peer-up"; readonly now: Micros; readonly peer: NodeId }
   /** Whether a peer's votes and acknowledgements count (false: its directory is not the one that the group knows). */
   | { readonly type: "peer-counts"; readonly now: Micros; readonly peer: NodeId; readonly counts: boolean }
+  /** Whether this node takes entries of clients. */
+  | { readonly type: "intake"; readonly now: Micros; readonly intake: Intake }
   /** `intactTo`: every entry up to there can be read; Infinity when nothing is damaged. */
   | {
       readonly type: "participation";

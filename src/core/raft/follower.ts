@@ -134,7 +134,8 @@ export function onHeartbeat(s: RaftState, from: NodeId, m: Heartbeat): void {
   // A stale leader learns the newer term from the answer.
   const matchIndex = m.term === s.term ? matchIndexOf(s) : -1;
   if (matchIndex >= 0) tellMatch(s, matchIndex);
-  send(s, from, { type: "heartbeat-result", term: s.term, round: m.round, matchIndex });
+  const answer = { type: "heartbeat-result", term: s.term, round: m.round, matchIndex } as const;
+  send(s, from, s.intake === "open" ? answer : { ...answer, intake: s.intake });
 }
 
 /** The disk synced: what was verified and is durable now is acknowledged. */

@@ -1,4 +1,5 @@
 import type { Entry } from "../base/entry.ts";
+import type { Intake } from "../io/trace.ts";
 
 /**
  * What Raft peers say to each other. Who sent a message is known from the connection (or the harness) it came on.
@@ -24,6 +25,8 @@ export interface PreVote {
   readonly term: number;
   readonly lastIndex: number;
   readonly lastTerm: number;
+  /** The sender takes no entries of clients, and gives way to whoever does and holds as much of the log. */
+  readonly yields?: true;
 }
 
 export interface PreVoteResult {
@@ -31,6 +34,8 @@ export interface PreVoteResult {
   /** Granted: the term asked for. Refused: the receiver's own term. */
   readonly term: number;
   readonly granted: boolean;
+  /** Refused because the receiver would rather lead itself. */
+  readonly objects?: true;
 }
 
 /** Raft §5.2. */
@@ -91,6 +96,8 @@ export interface HeartbeatResult {
   readonly round: number;
   /** As in an accepted AppendEntriesResult; -1 when nothing of this leader's log was verified yet. */
   readonly matchIndex: number;
+  /** Absent: the receiver takes entries of clients. */
+  readonly intake?: Exclude<Intake, "open">;
 }
 
 /** Dissertation §3.10: campaign at once, without pre-vote. */

@@ -1,5 +1,6 @@
 import type { NodeId } from "../base/brand.ts";
 import type { Micros } from "../base/units.ts";
+import type { Intake } from "../io/trace.ts";
 
 /**
  * - `probe`: where the logs agree is not known; one AppendEntries at a time.
@@ -21,6 +22,8 @@ export class Progress {
   refused = false;
   /** A `load` effect from here is out; -1 for none. */
   loadFirst = -1;
+  /** What the follower last told of itself. */
+  intake: Intake = "open";
   /** When the follower last answered in this term. */
   heardAt: Micros;
   /** The latest heartbeat round that it answered. */

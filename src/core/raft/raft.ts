@@ -33,6 +33,7 @@ import {
   read,
   readForPeer,
 } from "./read-index.ts";
+import { handOver, noteIntake, setIntake } from "./read-only.ts";
 import {
   acknowledged,
   beginRound,
@@ -121,6 +122,9 @@ export class Raft {
       case "peer-counts":
         this.peerCounts(event.peer, event.counts);
         return;
+      case "intake":
+        setIntake(s, event.intake);
+        return;
       case "participation":
         this.participate(event.participation, event.intactTo ?? Number.POSITIVE_INFINITY);
         return;
@@ -207,6 +211,8 @@ export class Raft {
     }
     if (m.matchIndex >= 0) this.acknowledge(progress, m.matchIndex);
     verifyAgain(s, progress, m.matchIndex);
+    noteIntake(s, from, m.intake ?? "open");
+    handOver(s);
   }
 
   private acknowledge(progress: Progress, matchIndex: number): void {
@@ -223,6 +229,7 @@ export class Raft {
   private commit(): void {
     const s = this.state;
     if (!commitByCounting(s)) return;
+    handOver(s);
     admitEarlyReads(s);
     pumpAll(s);
     tellCommitAll(s);

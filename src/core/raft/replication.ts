@@ -4,6 +4,7 @@ import type { FaultCode } from "../base/errors.ts";
 import { trimWindow } from "./commit.ts";
 import type { AppendEntriesResult } from "./message.ts";
 import { Progress } from "./progress.ts";
+import { majorityHasRoom } from "./room.ts";
 import type { RaftState } from "./state.ts";
 import { saveHardState, send, tellMatch } from "./state.ts";
 
@@ -56,6 +57,8 @@ function refusalOf(s: RaftState, contents: readonly EntryContent[]): FaultCode |
   if (s.role !== "leader") return "not-leader";
   // Dissertation §3.10: the leader stops accepting client requests while it hands over.
   if (s.transfer !== undefined) return "leader-transferring";
+  if (s.intake === "read-only") return "read-only";
+  if (s.intake === "full" || !majorityHasRoom(s)) return "disk-full";
   let bytes = s.log.endPos - s.committedPos;
   for (const content of contents) {
     if (content.body.length > entryBodyBytesMax) return "entry-too-large";

@@ -1,6 +1,6 @@
 import type { GroupId, NodeId } from "../base/brand.ts";
 import type { Micros } from "../base/units.ts";
-import type { Role, Trace } from "../io/trace.ts";
+import type { Intake, Role, Trace } from "../io/trace.ts";
 import type { RaftConfig, RaftDraw } from "./config.ts";
 import type { Effect, Participation, RaftStart } from "./event.ts";
 import { RaftLog } from "./log.ts";
@@ -68,6 +68,10 @@ export class RaftState {
 
   /** As a follower: the highest index that was checked against the leader's log in this term; -1 for none. */
   verifiedIndex = -1;
+  /** Whether this node takes entries of clients. */
+  intake: Intake = "open";
+  /** How often in a row it gave way as a pre-candidate because it does not. */
+  yields = 0;
   /** Every entry up to here can be read. */
   intactTo: number = Number.POSITIVE_INFINITY;
   /** As a follower: the highest match that was sent to the leader of this term. */

@@ -27,6 +27,9 @@ function immediateAnswer(s: RaftState, to: NodeId): FaultCode | "ok" | undefined
   if (to === s.self) return "ok";
   if (s.transfer !== undefined) return "leader-transferring";
   const progress = s.progress.get(to);
+  if (progress !== undefined && progress.intake !== "open") {
+    return progress.intake === "full" ? "disk-full" : "read-only";
+  }
   // A target that is gone would only stop the appends until the timeout.
   return progress !== undefined && counts(s, to) && isActive(s, progress) ? undefined : "transfer-failed";
 }

@@ -1,7 +1,8 @@
 import type { NodeId } from "../base/brand.ts";
-import type { Role } from "../io/trace.ts";
+import type { Intake, Role } from "../io/trace.ts";
 import type { Participation } from "./event.ts";
 import type { ProgressState } from "./progress.ts";
+import { majorityHasRoom } from "./room.ts";
 import type { RaftState } from "./state.ts";
 import { isActive } from "./transfer.ts";
 
@@ -11,6 +12,7 @@ export interface ProgressView {
   readonly nextIndex: number;
   /** Whether the follower answered within the election timeout. */
   readonly active: boolean;
+  readonly intake: Intake;
   /** `load`: it waits for entries from the disk. */
   readonly state: ProgressState | "load";
 }
@@ -84,6 +86,16 @@ export class RaftView {
     return this.state.transfer?.to ?? "";
   }
 
+  /** Whether this node takes entries of clients. */
+  get intake(): Intake {
+    return this.state.intake;
+  }
+
+  /** As leader: whether enough voters have room for entries that a majority could hold them. */
+  get majorityHasRoom(): boolean {
+    return majorityHasRoom(this.state);
+  }
+
   /** First index in memory. */
   get windowFirst(): number {
     return this.state.log.windowFirst;
@@ -102,6 +114,7 @@ export class RaftView {
       matchIndex: progress.matchIndex,
       nextIndex: progress.nextIndex,
       active: isActive(this.state, progress),
+      intake: progress.intake,
       state: progress.loadFirst === -1 ? progress.state : "load",
     };
   }

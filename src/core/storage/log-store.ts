@@ -232,15 +232,19 @@ export class LogStore {
 
   /**
    * For a timer of the driver's, soon after the last append: an idle log writes a mark, so that what it synced can be
-   * told from a torn tail. Also looks again for room on a disk that was full.
+   * told from a torn tail.
    */
   markIdle(): void {
     if (this.state !== "open") return;
-    this.spare.make();
     if (this.current === undefined && this.queue.length === 0) {
       this.queue.push({ kind: "mark" });
       this.next();
     }
+  }
+
+  /** Looks again for room on a disk that was full; `spaceChanged` follows. */
+  lookForRoom(): void {
+    if (this.state === "open") this.spare.look();
   }
 
   /** Finishes what waits, leaves a mark and closes the files. Nothing may be called afterwards. */

@@ -4,6 +4,7 @@ import { endOf } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { Task } from "../base/task.ts";
 import { wait } from "../base/task.ts";
+import { DiskFault } from "../io/disk.ts";
 import { encodeBatchHeader } from "./batch.ts";
 import type { CutPoint } from "./cut.ts";
 import { cutLog, cutWithin } from "./cut.ts";
@@ -160,11 +161,25 @@ export class LogWriter {
     const tailBytes = entries.length > 0 && next + batchHeaderBytes > segment.size ? batchHeaderBytes : 0;
     if (paddingBytes + tailBytes > 0) parts.push(new Uint8Array(paddingBytes + tailBytes));
     if (fresh) parts.unshift(this.files.header(number, generation, this.end, syncedPosition));
+    if (next + tailBytes > segment.size) yield* this.grow(segment, next + tailBytes);
     yield* wait<void>((done) => segment.file.write(fresh ? 0 : offset, parts, done));
     yield* wait<void>((done) => segment.file.sync(done));
-    segment.size = Math.max(segment.size, next + tailBytes);
     this.place = { segment: number, offset: next };
     this.headerWritten = true;
+  }
+
+  /** Makes room for a frame that is larger than its segment; on a full disk it waits, as for the spare. */
+  private *grow(segment: Segment, size: number): Task<void> {
+    for (;;) {
+      try {
+        yield* this.files.zero(segment.file, segment.size, size);
+        segment.size = size;
+        return;
+      } catch (error) {
+        if (!(error instanceof DiskFault) || error.code !== "full") throw error;
+      }
+      yield* wait<void>((done) => this.spare.awaitRoom(done));
+    }
   }
 
   /** Leaves evidence that everything so far is synced: a batch without records. */

@@ -26,6 +26,8 @@ export class Spare {
   /** The last attempt found no room. */
   full = false;
   private waiting: Done<Segment> | undefined;
+  /** Told when it is time to look for room again. */
+  private roomWanted: Done<void> | undefined;
   private idle: (() => void)[] = [];
 
   constructor(files: LogFiles, wanted: number, segment: Segment | undefined, events: SpareEvents) {
@@ -37,6 +39,26 @@ export class Spare {
 
   get bytes(): number {
     return this.segment?.size ?? 0;
+  }
+
+  /** A segment could not grow for want of room: `done` is told when it is time to try again, or that there is none to wait for. */
+  awaitRoom(done: Done<void>): void {
+    assert(this.roomWanted === undefined, "one writer waits for room");
+    this.roomWanted = done;
+    this.full = true;
+    if (this.stopped) this.give();
+    this.events.changed();
+  }
+
+  /** Looks for room again: whoever waits for it tries once more. */
+  look(): void {
+    const { roomWanted } = this;
+    this.roomWanted = undefined;
+    if (roomWanted === undefined) return this.make();
+    this.full = this.segment === undefined;
+    roomWanted(undefined, undefined);
+    this.make();
+    this.events.changed();
   }
 
   /** Makes the spare unless it is there; after `full` this is the retry. */
@@ -83,7 +105,11 @@ export class Spare {
   }
 
   private give(): void {
-    const { waiting, segment } = this;
+    const { waiting, segment, roomWanted } = this;
+    if (roomWanted !== undefined && this.stopped) {
+      this.roomWanted = undefined;
+      roomWanted(new LogError("stopping", "the log is closing"), undefined);
+    }
     if (waiting === undefined) return;
     if (this.stopped) {
       this.waiting = undefined;

@@ -15,6 +15,7 @@ import { LinearizableLog } from "./linearizable-log.ts";
 import { Liveness } from "./liveness.ts";
 import { LogMatching } from "./log-matching.ts";
 import { Monotonic } from "./monotonic.ts";
+import { ReadOnlyNodes } from "./read-only.ts";
 import { SoundStanding } from "./sound-standing.ts";
 import { StateMachineSafety } from "./state-machine-safety.ts";
 import { TailIntegrity } from "./tail-integrity.ts";
@@ -48,6 +49,7 @@ export function allCheckers(report: Report, topology: Topology): Checkers {
     new CommittedDurable(report, model),
     new VoteDurability(report, model),
     new Monotonic(report, model),
+    new ReadOnlyNodes(report, model),
     new SoundStanding(report, harmed),
     new DamagedVouchesNot(report, model),
     new FailedIsSilent(report, topology),

@@ -73,6 +73,8 @@ export class SoundStanding implements Checker {
     if (code === "io" && !this.failing.has(node)) {
       this.fail(`${node} says that its disk failed to ${operation} of ${group}, and it failed nothing`, code);
     }
+    // A full disk is no broken one: the node goes on from its reserve, and waits.
+    if (code === "full") return;
     const groups = this.refused.get(node) ?? new Set();
     this.refused.set(node, groups.add(group));
   }

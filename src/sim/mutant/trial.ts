@@ -48,7 +48,10 @@ export class Trial {
   givenUp: "" | "hung" | "died" = "";
 
   constructor(scenarios: readonly string[], first: string | undefined, seedMax: number) {
-    this.scenarios = first === undefined ? scenarios : [first, ...scenarios.filter((name) => name !== first)];
+    this.scenarios =
+      first === undefined || !scenarios.includes(first)
+        ? scenarios
+        : [first, ...scenarios.filter((name) => name !== first)];
     this.seedMax = seedMax;
   }
 

@@ -40,7 +40,20 @@ const of = <T extends Message["type"]>(type: T): fc.Arbitrary<T> => fc.constant(
 
 const fixed: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: of("pre-vote"), term: number, lastIndex: index, lastTerm: number }),
+  fc.record({
+    type: of("pre-vote"),
+    term: number,
+    lastIndex: index,
+    lastTerm: number,
+    yields: fc.constant(true as const),
+  }),
   fc.record({ type: of("pre-vote-result"), term: number, granted: flag }),
+  fc.record({
+    type: of("pre-vote-result"),
+    term: number,
+    granted: flag,
+    objects: fc.constant(true as const),
+  }),
   fc.record({ type: of("request-vote"), term: number, lastIndex: index, lastTerm: number, transfer: flag }),
   fc.record({ type: of("request-vote-result"), term: number, granted: flag }),
   fc.record({
@@ -54,6 +67,13 @@ const fixed: fc.Arbitrary<Message> = fc.oneof(
   }),
   fc.record({ type: of("heartbeat"), term: number, commitIndex: index, round: number }),
   fc.record({ type: of("heartbeat-result"), term: number, round: number, matchIndex: index }),
+  fc.record({
+    type: of("heartbeat-result"),
+    term: number,
+    round: number,
+    matchIndex: index,
+    intake: fc.constantFrom("read-only" as const, "full" as const),
+  }),
   fc.record({ type: of("timeout-now"), term: number }),
   fc.record({ type: of("read-index"), term: number, request: number }),
   fc.record({ type: of("read-index-result"), term: number, request: number, index }),

@@ -280,7 +280,7 @@ describe("log store", () => {
     expect(log.failures).to.deep.equal([]);
     const before = log.store.durableIndex;
     disk.capacityBytes = Number.POSITIVE_INFINITY;
-    log.store.markIdle();
+    log.store.lookForRoom();
     disk.run();
     expect(log.store.durableIndex).to.equal(5);
     expect(before).to.be.at.most(5);

@@ -1,0 +1,45 @@
+import { millisecond, second } from "#core/base/units";
+import { aimedCrashes } from "#sim/nemesis/aim";
+import { crashAnyone, crashLeader } from "#sim/nemesis/crash";
+import { fullDiskSometimes } from "#sim/nemesis/read-only";
+import type { Scenario } from "#sim/scenario";
+import { ordinaryLoad, restlessLoad } from "#sim/workload/loads";
+
+/**
+ * Disks fill up, one or a majority or all, and are freed again. A full leader hands over; with a majority full appends
+ * are refused, while elections and reads go on from the reserve; with room again service resumes by itself.
+ */
+export const diskFull: Scenario = {
+  name: "disk-full",
+  summary: "disks fill up, a majority of them too, and are freed again",
+  nodes: [1, 2, 3, 5, 7],
+  duration: 60 * second,
+  budget: "recoverable",
+  // Segments roll about once a second, so that a full disk is felt.
+  workload: {
+    ...restlessLoad,
+    appendsPerSecond: ordinaryLoad.appendsPerSecond,
+    payloadBytesMin: 64,
+    payloadBytesMax: 2_000,
+  },
+  faults: {
+    "network.latencyMax": [500, 5 * millisecond],
+    "network.loss": [0, 0.01],
+    "disk.syncMax": [1 * millisecond, 10 * millisecond],
+    "disk.survive": [0, 1],
+    "process.powerLoss": [0, 0.6],
+    "process.downMax": [100 * millisecond, 3 * second],
+  },
+  nemesis(world) {
+    fullDiskSometimes(world, {
+      every: { first: 1 * second, min: 2 * second, max: 8 * second },
+      last: { min: 1 * second, max: 6 * second },
+    });
+    crashLeader(world, { first: 2 * second, min: 4 * second, max: 12 * second });
+    crashAnyone(world, { first: 3 * second, min: 5 * second, max: 20 * second });
+    aimedCrashes(world, {
+      every: { first: 2 * second, min: 3 * second, max: 9 * second },
+      dangers: ["campaign", "first-append", "acknowledged", "committed", "truncation"],
+    });
+  },
+};
