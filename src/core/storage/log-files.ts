@@ -62,7 +62,8 @@ export class LogFiles {
       yield* wait<void>((done) => file.sync(done));
       yield* this.syncDirectory();
     } catch (error) {
-      yield* wait<void>((done) => file.close(done));
+      // Nobody waits for the closing: until a failure is told, the node goes on acknowledging.
+      file.close(() => undefined);
       throw error;
     }
     return { number, file, size: this.segmentBytes };

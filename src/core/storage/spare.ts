@@ -82,8 +82,9 @@ export class Spare {
     try {
       this.segment = yield* this.files.create(number);
     } catch (error) {
-      // The part that was written gives its room back; what is left of it is removed at the next start otherwise.
-      yield* this.removeFile(number);
+      // The part that was written gives its room back. After a failure nothing is touched any more, and all is told at
+      // once; what is left of the file is removed at the next start.
+      if (error instanceof DiskFault && error.code === "full") yield* this.removeFile(number);
       throw error;
     }
   }

@@ -166,6 +166,21 @@ describe("log store", () => {
     }
   });
 
+  it("tells at once that the segment written ahead failed, and touches nothing any more", () => {
+    for (const kind of ["write", "sync"]) {
+      const disk = new MemoryDisk();
+      disk.fault = (call) => {
+        const ahead = call.kind === kind && call.path.endsWith("segment-0000000001");
+        return ahead ? new DiskFault("io", "input/output error") : undefined;
+      };
+      const log = new TestLog(disk);
+      disk.run();
+      expect(log.failures, kind).to.deep.equal(["write segment ahead: input/output error"]);
+      expect(disk.done.some((call) => call.kind === "remove")).to.equal(false);
+      log.close();
+    }
+  });
+
   it("tells of a failure once, though several writes fail", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk);
