@@ -35,10 +35,13 @@ function advice(request: LogRequest, error: LogError): string {
     return `No node of ${request.peers} can be reached: are they running (npm start), and is --peers right?`;
   if (error.code === "internal-entry")
     return "That entry is the log's own (a new term or a session); clients see only their entries.";
-  if (error.code === "unknown-node" && request.command === "transfer") {
+  const named = request.command === "transfer" ? request.to : request.command === "readonly" && request.node;
+  if (error.code === "unknown-node" && typeof named === "string") {
     const nodes = (parsePeers(request.peers) ?? []).map(({ node }) => node);
-    return `Nothing was changed.${meant(request.to, nodes)}`;
+    return `Nothing was changed.${meant(named, nodes)}`;
   }
+  if (error.code === "read-only")
+    return "Nothing was changed. Look with `quorumlog log status` which nodes are read-only; `quorumlog log readonly --node ID off` makes one take appends.";
   if (error.retry === "never") return "The same command will fail again.";
   const unchanged =
     request.command === "transfer"

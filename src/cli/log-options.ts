@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { defaultGroup, defaultPeers } from "../prod/defaults.ts";
 import { parsePeers, peerListAllowed } from "../prod/peer-list.ts";
 
@@ -15,7 +15,8 @@ export type LogRequest =
   | (CommonOptions & { readonly command: "get"; readonly index: number })
   | (CommonOptions & { readonly command: "tail"; readonly from: number; readonly follow: boolean })
   | (CommonOptions & { readonly command: "status" })
-  | (CommonOptions & { readonly command: "transfer"; readonly to: string });
+  | (CommonOptions & { readonly command: "transfer"; readonly to: string })
+  | (CommonOptions & { readonly command: "readonly"; readonly node: string; readonly readOnly: boolean });
 
 export type AppendSource =
   | { readonly kind: "text"; readonly text: string }
@@ -140,6 +141,12 @@ export function parseLog(args: readonly string[]): ParsedLog {
     .requiredOption("--to <id>", "the next leader", idOf)
     .action((values: Values & { to: string }) => {
       parsed = { command: "transfer", to: values.to, ...common(values) };
+    });
+  define(program, "readonly", "Make a node take no appends, or take them again, until its process ends.")
+    .requiredOption("--node <id>", "which one", idOf)
+    .addArgument(new Argument("<state>", "whether it is read-only").choices(["on", "off"]))
+    .action((state: "on" | "off", values: Values & { node: string }) => {
+      parsed = { command: "readonly", node: values.node, readOnly: state === "on", ...common(values) };
     });
 
   const code = runCommander(program, args);

@@ -71,6 +71,8 @@ async function carryOut(request: LogRequest, signal: AbortSignal, reading: Readi
         return await status(client, request, signal);
       case "transfer":
         return await transfer(client, request, signal);
+      case "readonly":
+        return await setReadOnly(client, request, signal);
       default:
         return request satisfies never;
     }
@@ -177,6 +179,17 @@ async function transfer(
 ): Promise<number> {
   await client.transfer(to, { signal });
   print(json ? JSON.stringify({ leader: to }) : `${to} leads now`);
+  return exitCodes.ok;
+}
+
+async function setReadOnly(
+  client: LogClient,
+  { node, readOnly, json }: Of<"readonly">,
+  signal: AbortSignal,
+): Promise<number> {
+  await client.setReadOnly(node, readOnly, { signal });
+  const said = readOnly ? "takes no appends now, until its process ends" : "takes appends again";
+  print(json ? JSON.stringify({ node, readOnly }) : `${node} ${said}`);
   return exitCodes.ok;
 }
 

@@ -1,6 +1,5 @@
 import type { ChannelCredentials } from "@grpc/grpc-js";
 import { ServerCredentials } from "@grpc/grpc-js";
-import { groupId, nodeId } from "../core/base/brand.ts";
 import { LogError } from "../core/base/errors.ts";
 import type { Done } from "../core/base/task.ts";
 import type { Micros } from "../core/base/units.ts";
@@ -8,6 +7,7 @@ import type { CancelHandle, TailEvents, TailHandle } from "../core/client/client
 import { Client } from "../core/client/client.ts";
 import { clientConfig } from "../core/client/client-config.ts";
 import type { NodeStatus } from "../core/commitlog/protocol.ts";
+import { checkedGroup, checkedIndex, checkedNode, checkedSwitch } from "./client-input.ts";
 import { SystemClock } from "./clock.ts";
 import { defaultGroup, defaultPeers } from "./defaults.ts";
 import type { NetworkOptions } from "./network.ts";
@@ -220,7 +220,24 @@ export class LogClient {
     return this.call(options.signal, (done, started) =>
       started(
         this.client.status(
-          node === undefined ? undefined : nodeId(node),
+          node === undefined ? undefined : checkedNode(node),
+          { timeout: this.micros(options) },
+          done,
+        ),
+      ),
+    );
+  }
+
+  /**
+   * Makes a node take no appends, or take them again, until its process ends: a restart asks its configuration. One that
+   * leads hands over as soon as a writable node has caught up.
+   */
+  setReadOnly(node: string, readOnly: boolean, options: CallOptions = {}): Promise<void> {
+    return this.call(options.signal, (done, started) =>
+      started(
+        this.client.setReadOnly(
+          checkedNode(node),
+          checkedSwitch(readOnly),
           { timeout: this.micros(options) },
           done,
         ),
@@ -237,7 +254,7 @@ export class LogClient {
     let begun = false;
     try {
       await this.call<void>(options.signal, (done, started) => {
-        started(this.client.transfer(nodeId(to), { timeout: this.micros(options) }, done));
+        started(this.client.transfer(checkedNode(to), { timeout: this.micros(options) }, done));
         begun = true;
       });
     } catch (error) {
@@ -255,7 +272,7 @@ export class LogClient {
    */
   async *tail(options: TailOptions = {}): AsyncGenerator<LogEntry, void, undefined> {
     const { from = 0, follow = true, signal } = options;
-    const end = follow ? Number.POSITIVE_INFINITY : await this.readIndex(options);
+    const end = follow ? Number.POSITIVE_INFINITY : await this.lastOfClients(from, options);
     if (from > end) return;
     const idleMsMax = follow ? undefined : this.micros(options) / 1_000;
     this.begin();
@@ -270,6 +287,22 @@ export class LogClient {
       this.begin();
       iterator.close();
     }
+  }
+
+  /**
+   * The newest committed entry of a client, or an index before `from`. A tail is told entries of clients only: one that
+   * waited for the log's own (a new term, a session) at the end would wait in vain.
+   */
+  private async lastOfClients(from: number, options: TailOptions): Promise<number> {
+    let last = await this.readIndex(options);
+    while (last >= from) {
+      const fault = await this.get(last, { ...options, linearizable: false }).catch(
+        (error: LogError) => error,
+      );
+      if (!(fault instanceof LogError) || fault.code !== "internal-entry") break;
+      last -= 1;
+    }
+    return last;
   }
 
   /** Ends every call and closes every connection. */
@@ -332,20 +365,4 @@ function credentialsOf({ credentials }: LogClientOptions): Pick<NetworkOptions, 
   return credentials === undefined
     ? {}
     : { credentials: { client: credentials, server: ServerCredentials.createInsecure() } };
-}
-
-function checkedIndex(index: number): number {
-  if (Number.isSafeInteger(index) && index >= 0) return index;
-  throw new LogError("index-out-of-range", `not an index: ${index} (allowed: a whole number from 0)`);
-}
-
-function checkedGroup(text: string): ReturnType<typeof groupId> {
-  try {
-    return groupId(text);
-  } catch {
-    throw new LogError(
-      "bad-configuration",
-      `group is ${JSON.stringify(text)}; allowed: letters, digits, ".", "_", "-"`,
-    );
-  }
 }

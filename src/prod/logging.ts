@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { destination, pino } from "pino";
-import type { Standing, Trace, TraceEvent } from "../core/io/trace.ts";
+import type { Intake, Standing, Trace, TraceEvent } from "../core/io/trace.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -66,6 +66,12 @@ const standingLevels: { readonly [standing in Standing]: Level } = {
   failed: "error",
 };
 
+const intakeLines: { readonly [intake in Intake]: readonly [Level, string] } = {
+  open: ["info", "takes appends again"],
+  "read-only": ["warn", "is read-only: it takes no appends, and leads only while no writable node can"],
+  full: ["warn", "takes no appends: its disk is full but for the reserve"],
+};
+
 /** Level and text of an event's line; undefined for one that leaves none. */
 function sentence(event: TraceEvent): readonly [Level, string] | undefined {
   switch (event.kind) {
@@ -89,6 +95,8 @@ function sentence(event: TraceEvent): readonly [Level, string] | undefined {
       ];
     case "standing":
       return [standingLevels[event.standing], `is now ${event.standing}: ${event.reason}`];
+    case "intake":
+      return intakeLines[event.intake];
     case "disk":
       return ["error", `disk: ${event.operation} failed with ${event.code}`];
     case "peer":

@@ -1,7 +1,7 @@
 import type { IntervalHistogram } from "node:perf_hooks";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Registry } from "prom-client";
-import type { Trace, TraceEvent } from "../core/io/trace.ts";
+import type { Intake, Trace, TraceEvent } from "../core/io/trace.ts";
 import { DurationHistogram, LabelledCounts } from "./counters.ts";
 import type { DiskMeter } from "./disk-file.ts";
 
@@ -56,6 +56,7 @@ class GroupCounts {
   duplicates = 0;
   reads = 0;
   tornBytes = 0;
+  intake: Intake = "open";
 }
 
 type Labels = { readonly [label: string]: string };
@@ -134,6 +135,9 @@ export class Metrics implements Trace {
     );
     this.gauge("quorumlog_standing", "1 for how far the node may take part", ["group", "standing"], (add) => {
       for (const { group, standing } of this.gauges()) add(1, { group, standing });
+    });
+    this.gauge("quorumlog_intake", "1 for whether the node takes appends", ["group", "intake"], (add) => {
+      for (const { group } of this.gauges()) add(1, { group, intake: this.countsOf(group).intake });
     });
     gauge("quorumlog_has_leader", "1 while the node knows who leads", ({ leader }) =>
       leader === "" ? 0 : 1,
@@ -360,6 +364,9 @@ function countRare(counts: GroupCounts, event: RareEvent): void {
       break;
     case "refuse":
       counts.refusals.add(event.code);
+      break;
+    case "intake":
+      counts.intake = event.intake;
       break;
     case "disk":
       counts.diskFaults.add(event.code);

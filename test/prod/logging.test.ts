@@ -43,6 +43,9 @@ describe("the log made from the trace", () => {
       { kind: "standing", ...at, standing: "wiped", reason: "an empty directory" },
       { kind: "refuse", ...at, code: "disk-full", peer: "" },
       { kind: "transfer", ...at, term: 2, to: nodeId("n1"), change: "failed" },
+      { kind: "intake", ...at, intake: "read-only" },
+      { kind: "intake", ...at, intake: "full" },
+      { kind: "intake", ...at, intake: "open" },
     ]);
     expect(lines.map(({ level, msg }) => `${level} ${msg}`)).to.deep.equal([
       "30 candidate in term 2: timeout",
@@ -53,6 +56,9 @@ describe("the log made from the trace", () => {
       "40 is now wiped: an empty directory",
       "40 refused a client: disk-full",
       "40 transfer of leadership to n1: failed",
+      "40 is read-only: it takes no appends, and leads only while no writable node can",
+      "40 takes no appends: its disk is full but for the reserve",
+      "30 takes appends again",
     ]);
     for (const line of lines)
       expect([line["node"], line["group"], line["pid"]]).to.deep.equal(["n0", "g", process.pid]);

@@ -104,9 +104,13 @@ export class Cluster {
   }
 
   /** Rejects with what the node wrote when it ends instead of starting. */
-  async start(node: NodeProcess, wrapper: readonly string[] = []): Promise<void> {
+  async start(
+    node: NodeProcess,
+    wrapper: readonly string[] = [],
+    more: readonly string[] = [],
+  ): Promise<void> {
     const log = fs.openSync(node.log, "a");
-    const [file = "", ...args] = [...wrapper, process.execPath, ...this.command(node)];
+    const [file = "", ...args] = [...wrapper, process.execPath, ...this.command(node, more)];
     const child = spawn(file, args, { stdio: ["ignore", log, log, "ipc"] });
     fs.closeSync(log);
     node.child = child;
