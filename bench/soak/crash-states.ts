@@ -11,8 +11,8 @@ const statesWanted = 10_000;
 
 const longSettings: Omit<CrashSettings, "seed"> = {
   orders: 8,
-  subsetsMax: 4_096,
-  recoverySubsetsMax: 32,
+  subsetsMax: 2_048,
+  recoverySubsetsMax: 16,
   recoveryEvery: 24,
 };
 
@@ -20,8 +20,8 @@ const longSettings: Omit<CrashSettings, "seed"> = {
 export const shortSettings: CrashSettings = {
   seed: 1,
   orders: 0,
-  subsetsMax: 48,
-  recoverySubsetsMax: 2,
+  subsetsMax: 24,
+  recoverySubsetsMax: 1,
   recoveryEvery: 0,
 };
 

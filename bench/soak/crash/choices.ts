@@ -35,19 +35,18 @@ export class Chance {
 type Policy = (at: number, choices: number) => number;
 
 /**
- * Runs `test` with every sequence of choices that it can make; where that is more than `runsMax`, with as many in order
- * as half of that, then with each prefix, suffix, single one and all but one of the last choices (the newest contents)
- * over the first (the oldest), then by chance up to `runsMax`.
+ * Runs `test` with every sequence of choices that it can make, up to `wholeMax`. Where there are more it runs as often
+ * again: with each prefix, suffix, single one and all but one of the last choices (the newest contents) over the first
+ * (the oldest), and then by chance.
  * @returns whether it was every one.
  */
 export function exploreChoices(
   test: (choose: Choose, made: Choices) => void,
-  runsMax: number,
+  wholeMax: number,
   chance: Chance,
 ): boolean {
-  const inOrder = Math.ceil(runsMax / 2);
-  if (everyUpTo(test, inOrder)) return true;
-  let runs = inOrder;
+  if (everyUpTo(test, wholeMax)) return true;
+  let runs = 0;
   const follow = (policy: Policy): number => {
     const made: number[] = [];
     test((choices) => {
@@ -59,8 +58,8 @@ export function exploreChoices(
     return made.length;
   };
   const places = follow((_, choices) => choices - 1);
-  for (const policy of shapes(places)) if (runs < runsMax) follow(policy);
-  while (runs < runsMax) follow((_, choices) => chance.below(choices));
+  for (const policy of shapes(places)) if (runs < wholeMax) follow(policy);
+  while (runs < wholeMax) follow((_, choices) => chance.below(choices));
   return false;
 }
 

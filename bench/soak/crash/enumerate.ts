@@ -14,7 +14,7 @@ export interface CrashSettings {
   readonly seed: number;
   /** Orders by chance in which calls are made and carried out, beside three fixed ones; at 0 the oldest goes first, and that is all. */
   readonly orders: number;
-  /** States of one crash; above it not every one is tried. */
+  /** States of one crash, all of which are tried; of more, twice as many are. */
   readonly subsetsMax: number;
   /** States of one crash while a crash is being recovered from. */
   readonly recoverySubsetsMax: number;

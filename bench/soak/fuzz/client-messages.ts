@@ -114,7 +114,10 @@ export const anyResponse: fc.Arbitrary<ClientResponse> = fc.oneof(
   }),
   fc.record({ type: fc.constant("read-index-confirmed" as const), requestId, index }),
   fc.record({ type: fc.constant("status-report" as const), requestId, status }),
-  fc.record({ type: fc.constantFrom("transferred" as const, "read-only-set" as const, "pong" as const), requestId }),
+  fc.record({
+    type: fc.constantFrom("transferred" as const, "read-only-set" as const, "pong" as const),
+    requestId,
+  }),
   fc.record({
     type: fc.constant("fault" as const),
     requestId,
