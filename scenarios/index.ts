@@ -8,6 +8,7 @@ import { killLeader } from "./kill-leader.ts";
 import { partitions } from "./partition.ts";
 import { powerLoss } from "./power-loss.ts";
 import { readonly } from "./readonly.ts";
+import { swarm } from "./swarm.ts";
 import { wiped } from "./wiped.ts";
 
 /** Every scenario, the smallest first. A new one is added here and in README.md. */
@@ -22,4 +23,5 @@ export const scenarios: readonly Scenario[] = [
   diskError,
   wiped,
   clock,
+  swarm,
 ];

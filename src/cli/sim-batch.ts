@@ -15,6 +15,10 @@ import {
   violationLines,
 } from "./sim-report.ts";
 import { runSeedWithBreaks } from "./sim-single.ts";
+import { SituationCounts } from "./sim-situations.ts";
+
+/** Every run passed, and yet a rare situation was never reached: the rehearsal is not what it claims to be. */
+const exitMissed = 6;
 
 interface Failed {
   readonly seed: number;
@@ -32,8 +36,14 @@ class Summary {
   simulatedMicros = 0;
   readonly faults = new Map<string, number>();
   readonly failed: Failed[] = [];
+  readonly situations: SituationCounts;
+
+  constructor(scenario: string) {
+    this.situations = new SituationCounts(scenario);
+  }
 
   add(result: RunResult): void {
+    this.situations.add(result);
     this.seeds += 1;
     this.acked += result.acked;
     this.elections += result.elections;
@@ -70,6 +80,8 @@ class Summary {
       events: this.events,
       eventsPerSecond: rate(this.events, wallMs),
       faults: this.faultCounts,
+      situations: this.situations.json,
+      missed: this.situations.missed,
       failed: this.failed,
     };
   }
@@ -77,7 +89,7 @@ class Summary {
 
 /** `quorumlog sim --seeds A..B`: many runs and a summary. @returns the exit code; undefined when interrupted. */
 export async function simulateMany(args: SimArguments, interrupt: Interrupt): Promise<number | undefined> {
-  const summary = new Summary();
+  const summary = new Summary(args.plan.scenario);
   const started = performance.now();
   const total = args.lastSeed - args.firstSeed + 1;
   const bar = await progressBar(total);
@@ -99,6 +111,7 @@ export async function simulateMany(args: SimArguments, interrupt: Interrupt): Pr
   process.stdout.write(
     args.json ? `${JSON.stringify(summary.json(args.plan.scenario, wallMs))}\n` : told(summary, args, wallMs),
   );
+  if (summary.verdict === "pass" && summary.situations.missed.length > 0) return exitMissed;
   return verdictExitCodes[summary.verdict];
 }
 
@@ -185,7 +198,12 @@ function told(summary: Summary, args: SimArguments, wallMs: number): string {
     `Acknowledged   ${format(summary.acked)} appends`,
     `Time           ${(summary.simulatedMicros / 1e6).toFixed(1)} s simulated in ${(wallMs / 1e3).toFixed(2)} s: ${format(summary.events)} events, ${format(rate(summary.events, wallMs))} events/s, ${((summary.seeds * 1e3) / wallMs).toFixed(1)} seeds/s`,
     `Verdict        ${verdictText(summary.verdict)}`,
+    "",
+    ...summary.situations.lines(),
   ];
+  const { missed } = summary.situations;
+  if (missed.length > 0)
+    lines.push("", `Never reached in ${format(summary.seeds)} seeds: ${missed.join(", ")}`);
   for (const { seed, verdict, violation } of summary.failed) {
     lines.push("", `seed ${seed}: ${verdict}`);
     if (violation !== null) lines.push(...violationLines(violation, replayCommand(args.plan, seed)));

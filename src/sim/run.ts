@@ -25,6 +25,7 @@ import type {
 } from "./scenario.ts";
 import type { FaultSettings } from "./settings.ts";
 import { drawSettings, healSettings } from "./settings.ts";
+import { Situations } from "./situations.ts";
 import { createWorkload } from "./workload/workload.ts";
 import { World } from "./world.ts";
 
@@ -47,6 +48,7 @@ export class SimRun {
   private readonly groups: readonly GroupId[];
   private readonly nemesis: Nemesis;
   private readonly checkers: Checkers;
+  private readonly situations: Situations;
   private readonly workload: WorkloadPort;
   private phase: Phase = "faults";
   private deadline: Micros;
@@ -77,7 +79,7 @@ export class SimRun {
       replay: decisions === "record" ? undefined : decisions,
     });
     const nodes = options.nodes ?? drawNodes(scenario, random);
-    this.groups = Array.from({ length: scenario.groups ?? 1 }, (_, i) => groupId(`g${i}`));
+    this.groups = Array.from({ length: drawGroups(scenario, random) }, (_, i) => groupId(`g${i}`));
     const budget = new FaultBudget(scenario.budget, nodes, (node) => this.cluster.decay.isWhole(node));
     this.cluster = new Cluster(this.world, {
       budget,
@@ -89,6 +91,8 @@ export class SimRun {
       { fail: (violation) => this.failed(violation) },
       { nodes: this.cluster.nodes, groups: this.groups },
     );
+    this.situations = new Situations(this.checkers.model);
+    this.world.trace.add(this.situations);
     for (const checker of this.checkers.all) this.world.trace.add(checker);
     this.nemesis = new Nemesis(this.world, this.cluster, {
       duration: this.duration,
@@ -156,6 +160,7 @@ export class SimRun {
       traceHash: this.world.hash.digest(),
       settings: this.settings,
       nodes: this.cluster.nodes.length,
+      situations: this.situations.counted,
       atEnd: this.nodesAtEnd(),
     };
     const withDecisions =
@@ -230,6 +235,7 @@ export class SimRun {
 
   private checkEnd(): void {
     const end = { nodes: this.nodesAtEnd(), histories: this.workload.histories };
+    this.situations.atEnd(end.histories, (history) => this.checkers.applied.of(history.group).keys);
     for (const checker of this.checkers.all) {
       checker.atEnd?.(end);
       if (this.over) return;
@@ -325,10 +331,15 @@ export class SimRun {
   }
 }
 
-/** The size of the group: one of those that the scenario declares. */
+function drawGroups({ groups = 1 }: Scenario, random: SeededRandom): number {
+  if (typeof groups === "number") return groups;
+  return groups[random.draw("topology", 1) % groups.length] ?? 1;
+}
+
 /** Three nodes show most of what larger clusters do, and sooner: they are drawn the most often. */
 const weights: { readonly [nodes in NodeCount]: number } = { 1: 1, 2: 2, 3: 6, 5: 3, 7: 1 };
 
+/** The size of the group: one of those that the scenario declares. */
 function drawNodes({ nodes }: Scenario, random: SeededRandom): NodeCount {
   const urn = nodes.flatMap((count) => new Array<NodeCount>(weights[count]).fill(count));
   return urn[random.draw("topology", 0) % urn.length] ?? 3;

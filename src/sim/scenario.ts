@@ -12,6 +12,7 @@ import type { Work } from "./disk.ts";
 import type { HarmKind } from "./harm.ts";
 import type { History } from "./history/history.ts";
 import type { FaultRanges, FaultSettings } from "./settings.ts";
+import type { Situation } from "./situations.ts";
 
 export type NodeCount = 1 | 2 | 3 | 5 | 7;
 export const nodeCounts: readonly NodeCount[] = [1, 2, 3, 5, 7];
@@ -47,13 +48,15 @@ export interface Scenario {
   readonly summary: string;
   /** The sizes of the group that the seed draws from. */
   readonly nodes: readonly NodeCount[];
-  /** Groups in one process; 1 when left out. */
-  readonly groups?: number;
+  /** Groups in one process: so many, or one of these numbers, drawn by the seed; 1 when left out. */
+  readonly groups?: number | readonly number[];
   /** How long faults go on; healing and the last checks come after it. */
   readonly duration: Micros;
   readonly budget: FaultBudgetKind;
   readonly workload: WorkloadOptions;
   readonly faults: FaultRanges;
+  /** Rare situations that many runs together must come through. */
+  readonly reaches?: readonly Situation[];
   /** Schedules its actions, once, at the start of a run. */
   nemesis(world: NemesisWorld): void;
 }
@@ -236,5 +239,6 @@ export interface RunResult {
   readonly decisions?: readonly Decision[];
   readonly settings: Readonly<FaultSettings>;
   readonly nodes: number;
+  readonly situations: Readonly<Partial<Record<Situation, number>>>;
   readonly atEnd: readonly NodeAtEnd[];
 }

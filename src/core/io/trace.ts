@@ -48,6 +48,15 @@ export interface VoteEvent extends At {
   readonly candidate: NodeId;
 }
 
+/** A vote was not given. */
+export interface VoteRefusedEvent extends At {
+  readonly kind: "vote-refused";
+  readonly term: number;
+  readonly candidate: NodeId;
+  /** `log`: the candidate's log is not as complete as the own (Raft §5.4.1). `other`: any other rule. */
+  readonly why: "log" | "other";
+}
+
 /** Term and vote are durable. */
 export interface HardStateEvent extends At {
   readonly kind: "hard-state";
@@ -100,6 +109,13 @@ export interface ReadEvent extends At {
   readonly kind: "read";
   readonly term: number;
   readonly index: number;
+}
+
+/** A leader that steps down leaves linearizable reads without their confirmation. */
+export interface ReadsAbortedEvent extends At {
+  readonly kind: "reads-aborted";
+  readonly term: number;
+  readonly count: number;
 }
 
 export interface SessionEvent extends At {
@@ -179,6 +195,7 @@ export type TraceEvent =
   | RecoveredEvent
   | RoleEvent
   | VoteEvent
+  | VoteRefusedEvent
   | HardStateEvent
   | AppendEvent
   | TruncateEvent
@@ -187,6 +204,7 @@ export type TraceEvent =
   | CommitEvent
   | ApplyEvent
   | ReadEvent
+  | ReadsAbortedEvent
   | SessionEvent
   | DuplicateEvent
   | RefuseEvent

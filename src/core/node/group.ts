@@ -43,6 +43,8 @@ export class Group implements LinkGroup {
   private readonly intake: IntakeGate;
   private stopping = false;
   private reopening = false;
+  /** The log was closed to be opened anew, and that failed: nothing can be asked of it in this life. */
+  private lost = false;
   /** Told once the log is closed, by a stop that came while it was being opened anew. */
   private stopped: (() => void) | undefined;
 
@@ -74,7 +76,7 @@ export class Group implements LinkGroup {
 
   /** Whether the replica takes anything in. */
   private get closed(): boolean {
-    return this.stopping || this.reopening;
+    return this.stopping || this.reopening || this.lost;
   }
 
   // ---- Life
@@ -141,6 +143,7 @@ export class Group implements LinkGroup {
     this.live.close(() => {
       this.start((error) => {
         this.reopening = false;
+        this.lost = error !== undefined;
         if (error !== undefined) this.health.diskFailed(error, "open");
         // The peers' answers tell the new replica who they are.
         else if (this.stopped === undefined) this.links().announce(this);
@@ -166,7 +169,8 @@ export class Group implements LinkGroup {
       this.stopping = true;
       this.health.stop();
       this.intake.stop();
-      if (this.reopening) this.stopped = done;
+      if (this.lost) done();
+      else if (this.reopening) this.stopped = done;
       else replica.close(done);
     };
     const heir = heirOf(replica.runner.raft.view, this.others);

@@ -196,6 +196,10 @@ export function onRequestVote(s: RaftState, from: NodeId, m: RequestVote): void 
     voteIsFree(s, from) &&
     isUpToDate(s, m.lastIndex, m.lastTerm);
   if (granted) vote(s, from);
+  else {
+    const why = isUpToDate(s, m.lastIndex, m.lastTerm) ? "other" : "log";
+    s.trace.emit({ kind: "vote-refused", node: s.self, group: s.group, term: m.term, candidate: from, why });
+  }
   send(s, from, { type: "request-vote-result", term: s.term, granted });
 }
 

@@ -134,6 +134,8 @@ export function failReads(s: RaftState): void {
   s.reads = [];
   s.forwarded = undefined;
   s.readsToForward = [];
+  const count = early.length + reads.length;
+  if (count > 0) s.trace.emit({ kind: "reads-aborted", node: s.self, group: s.group, term: s.term, count });
   for (const { from, request } of early) refuse(s, from, request, "not-leader");
   for (const { from, request } of reads) refuse(s, from, request, "not-leader");
   for (const request of forwarded) refuse(s, "", request, "not-leader");

@@ -66,9 +66,10 @@ export class LogWriter {
     return positionOf(this.place.segment, this.place.offset);
   }
 
-  /** Bytes of the segment in use that are still free. */
+  /** Bytes of the segment in use that are still free; none while it is being cut away. */
   get room(): number {
-    return Math.max(0, this.active.size - this.place.offset);
+    const size = this.files.segments.get(this.place.segment)?.size ?? 0;
+    return Math.max(0, size - this.place.offset);
   }
 
   /** The log as of now, for a reading. */

@@ -1,0 +1,84 @@
+import { expect } from "chai";
+import { emptyLogEnd } from "#core/base/entry";
+import type { TraceEvent } from "#core/io/trace";
+import { Situations, situationNames } from "#sim/situations";
+import { dataEntries, group, lastOf, nodeOf, noOp, Trace } from "./checker/trace-builder.ts";
+
+/** A trace whose events Situations reads before the checkers' model does, as in a run. */
+class Watched extends Trace {
+  readonly situations: Situations = new Situations(this.checkers.model);
+
+  override emit(...events: readonly TraceEvent[]): this {
+    for (const event of events) {
+      if (this.situations?.kinds.includes(event.kind)) this.situations.onEvent(event);
+      super.emit(event);
+    }
+    return this;
+  }
+
+  get seen(): string[] {
+    return Object.keys(this.situations.counted);
+  }
+}
+
+const first = noOp(emptyLogEnd, 1);
+const at = (node: number) => ({ node: nodeOf(node), group });
+
+describe("rare situations", () => {
+  it("are none in a calm election", () => {
+    const trace = new Watched().elect(0, 1, [0, 1]).replicate([0, 1, 2], 1, first).commit(0, 1, 0, true);
+    expect(trace.seen).to.deep.equal([]);
+  });
+
+  it("tell a leader that cuts its own entries from any other follower", () => {
+    const own = dataEntries(lastOf(first), 1, [1]);
+    const led = (): Watched => new Watched().elect(0, 1, [0, 1]).replicate([0, 1, 2], 1, first);
+    expect(led().append(0, 1, own).role(0, 2, "follower").truncate(0, 1).seen).to.deep.equal([
+      "tail-truncated",
+      "leader-cut-own-entries",
+    ]);
+    expect(led().append(1, 1, own).truncate(1, 1).seen).to.deep.equal(["tail-truncated"]);
+  });
+
+  it("are counted: torn tails, two leaders at a time, a crash before the no-op commits, wiped directories", () => {
+    const end = lastOf(first);
+    const torn = new Watched();
+    torn.emit({
+      kind: "recovered",
+      ...at(0),
+      standing: "member",
+      term: 1,
+      votedFor: "",
+      lastIndex: -1,
+      lastTerm: 0,
+      chainCrc: 0,
+      tornBytes: 7,
+    });
+    expect(torn.seen).to.deep.equal(["torn-tail-cut"]);
+    expect(new Watched().elect(0, 1, [0, 1]).elect(1, 2, [1, 2]).seen).to.deep.equal(["two-leaders"]);
+    const paused = new Watched().elect(0, 1, [0, 1]).fault(0, "pause").elect(1, 2, [1, 2]);
+    expect(paused.seen).to.deep.equal(["two-leaders", "paused-leader-deposed"]);
+    expect(new Watched().elect(0, 1, [0, 1]).fault(0, "crash").seen).to.deep.equal([
+      "crash-before-first-commit",
+    ]);
+    const late = new Watched().elect(0, 1, [0, 1]).replicate([0, 1], 1, first).commit(0, 1, 0, true);
+    expect(late.fault(0, "crash").seen).to.deep.equal([]);
+    const wiped = new Watched().fault(0, "wipe").recovered(0, end, { term: 1, votedFor: "" }, "wiped");
+    expect(wiped.seen).to.deep.equal(["wiped-voter-back"]);
+  });
+
+  it("are counted: a full leader, its no-op, a read-only leader that hands over", () => {
+    const full = new Watched().elect(0, 1, [0, 1]).emit({ kind: "intake", ...at(0), intake: "full" });
+    full.replicate([0, 1, 2], 1, first).commit(0, 1, 0, true);
+    expect(full.seen).to.deep.equal(["leader-full", "no-op-on-reserve"]);
+    const readOnly = new Watched()
+      .emit({ kind: "intake", ...at(0), intake: "read-only" })
+      .elect(0, 1, [0, 1]);
+    readOnly.emit({ kind: "transfer", ...at(0), term: 1, to: nodeOf(1), change: "done" });
+    expect(readOnly.seen).to.deep.equal(["read-only-handed-over", "read-only-led"]);
+  });
+
+  it("have names that the table and the swarm share", () => {
+    expect(situationNames).to.have.length.greaterThan(20);
+  });
+});
