@@ -26,4 +26,11 @@ async function main([name = "", ...args]: readonly string[]): Promise<number> {
   return benchmark(args);
 }
 
+// What is started here is ended at this process's exit; a signal alone would leave it running.
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const)
+  process.once(signal, () => process.exit(code));
 process.exitCode = await main(process.argv.slice(2));

@@ -1,13 +1,14 @@
 import * as path from "node:path";
 import { Client, credentials } from "@grpc/grpc-js";
-import { Children, freePorts, persist } from "../support/processes.ts";
+import { drive } from "../append/drive.ts";
+import { Children, freePorts, isInstalled, persist } from "../support/processes.ts";
 import type { Peer, PeerRun } from "./peer.ts";
 
 /** Three members of etcd; an append is a put of a key of its own. */
 export const etcd: Peer = {
   name: "etcd, 3 members",
-  program: "etcd",
-  note: "acknowledged once a majority has synced it",
+  note: "a majority has synced it",
+  missing: () => (isInstalled("etcd") ? undefined : "etcd is not installed (Debian: etcd-server)"),
   start,
 };
 
@@ -32,30 +33,75 @@ async function start(directory: string): Promise<PeerRun> {
     ];
     children.start("etcd", [...own, ...client, ...peer, ...cluster], "ignore");
   }
-  const client = new Client(`127.0.0.1:${ports[0]}`, credentials.createInsecure());
-  let keys = 0;
-  const append = (payload: Uint8Array): Promise<void> => {
-    keys += 1;
-    const request = putRequest(Buffer.from(`k${keys}`), payload);
-    return new Promise((resolve, reject) => {
-      client.makeUnaryRequest(
-        "/etcdserverpb.KV/Put",
-        (bytes: Buffer) => bytes,
-        (bytes) => bytes,
-        request,
-        { deadline: Date.now() + callTimeoutMs },
-        (error) => (error === null ? resolve() : reject(error)),
-      );
-    });
+  const clients = ports
+    .slice(0, 3)
+    .map((port) => new Client(`127.0.0.1:${port}`, credentials.createInsecure()));
+  const stop = (): Promise<void> => {
+    for (const client of clients) client.close();
+    return children.stop();
   };
-  await persist("etcd", () => append(Buffer.from("first")));
-  return {
-    append,
-    stop: () => {
-      client.close();
-      return children.stop();
-    },
+  try {
+    const leader = await persist("etcd", () => leaderOf(clients));
+    let keys = 0;
+    const append = (payload: Uint8Array): Promise<Buffer> => {
+      keys += 1;
+      const key = Buffer.from(`k${keys}`);
+      return call(clients[leader] as Client, "/etcdserverpb.KV/Put", putRequest(key, payload));
+    };
+    await persist("etcd", () => append(Buffer.from("first")));
+    const { pids } = children;
+    const leaderFirst = [pids[leader] ?? 0, ...pids.filter((_, at) => at !== leader)];
+    return { drive: (load) => drive({ pids: leaderFirst, append }, load), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function call(client: Client, method: string, request: Buffer): Promise<Buffer> {
+  const same = (bytes: Buffer): Buffer => bytes;
+  return new Promise((resolve, reject) => {
+    const deadline = { deadline: Date.now() + callTimeoutMs };
+    client.makeUnaryRequest(method, same, same, request, deadline, (error, answer) =>
+      error === null && answer !== undefined ? resolve(answer) : reject(error ?? new Error("no answer")),
+    );
+  });
+}
+
+/** The member that says of itself that it leads. */
+async function leaderOf(clients: readonly Client[]): Promise<number> {
+  for (const [at, client] of clients.entries()) {
+    const answer = await call(client, "/etcdserverpb.Maintenance/Status", Buffer.alloc(0));
+    // `StatusResponse { ResponseHeader header = 1 { member_id = 2 }; uint64 leader = 4; }`
+    const status = fieldsOf(answer);
+    const own = fieldsOf(status.get(1) as Buffer).get(2);
+    if (own !== undefined && own === status.get(4)) return at;
+  }
+  throw new Error("no member leads");
+}
+
+/** Fields of a message by number: numbers of any size as bigint, everything else as its bytes. */
+function fieldsOf(message: Buffer): Map<number, bigint | Buffer> {
+  const fields = new Map<number, bigint | Buffer>();
+  let at = 0;
+  const number = (): bigint => {
+    let value = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = message[at++] ?? 0;
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
   };
+  while (at < message.length) {
+    const tag = Number(number());
+    if ((tag & 7) === 0) fields.set(tag >> 3, number());
+    else {
+      const length = Number(number());
+      fields.set(tag >> 3, message.subarray(at, at + length));
+      at += length;
+    }
+  }
+  return fields;
 }
 
 /** `PutRequest { bytes key = 1; bytes value = 2; }`. */

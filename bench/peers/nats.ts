@@ -1,39 +1,100 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as net from "node:net";
+import * as os from "node:os";
 import * as path from "node:path";
-import { Children, freePorts, persist } from "../support/processes.ts";
+import { drive } from "../append/drive.ts";
+import { Children, freePorts, isInstalled, persist } from "../support/processes.ts";
 import type { Peer, PeerRun } from "./peer.ts";
 
-/** A stream of NATS JetStream on three servers, replicated three times, in files. */
-export const nats: Peer = {
-  name: "NATS JetStream R3",
-  program: "nats-server",
-  note: "acknowledged before it is synced (sync_interval 2 min)",
-  start,
-};
+/**
+ * A stream of NATS JetStream on three servers, replicated three times, in files.
+ * @param program the server; a name or a path.
+ * @param always whether every write is synced before it is acknowledged, which is not how the server comes.
+ */
+export function nats(program: string, always: boolean): Peer {
+  return {
+    name: always ? "JetStream R3, sync" : "JetStream R3",
+    note: always ? "synced (sync_interval: always)" : "before it is synced (sync_interval 2 min)",
+    missing: () => {
+      if (!isInstalled(program)) return `${program} is not installed (Debian: nats-server)`;
+      return always ? refusesAlways(program) : undefined;
+    },
+    start: (directory) => start(program, always, directory),
+  };
+}
 
 const replyTimeoutMs = 10_000;
 
-async function start(directory: string): Promise<PeerRun> {
+/** Servers before 2.10 do not know the setting. */
+function refusesAlways(program: string): string | undefined {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlog-nats-"));
+  try {
+    const file = path.join(directory, "try.conf");
+    fs.writeFileSync(file, configuration({ port: 4_222, name: "n0", store: directory, always: true }));
+    const tried = spawnSync(program, ["-t", "-c", file], { encoding: "utf8" });
+    if (tried.status === 0) return undefined;
+    const version = spawnSync(program, ["--version"], { encoding: "utf8" }).stdout.trim();
+    return `${version} does not take sync_interval: always (2.10 does; --nats-server PATH names another one)`;
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function configuration(of: {
+  readonly port: number;
+  readonly name: string;
+  readonly store: string;
+  readonly always: boolean;
+}): string {
+  const sync = of.always ? ", sync_interval: always" : "";
+  return [
+    `listen: "127.0.0.1:${of.port}"`,
+    `server_name: ${of.name}`,
+    `jetstream { store_dir: ${JSON.stringify(of.store)}${sync} }`,
+    "",
+  ].join("\n");
+}
+
+async function start(program: string, sync: boolean, directory: string): Promise<PeerRun> {
   const children = new Children();
   const ports = await freePorts(6);
   const routes = ports.slice(3).map((port) => `nats://127.0.0.1:${port}`);
   for (let at = 0; at < 3; at++) {
     const file = path.join(directory, `n${at}.conf`);
     const store = path.join(directory, `s${at}`);
-    fs.writeFileSync(
-      file,
-      [
-        `listen: "127.0.0.1:${ports[at]}"`,
-        `server_name: n${at}`,
-        `jetstream { store_dir: ${JSON.stringify(store)} }`,
-        `cluster { name: bench, listen: "127.0.0.1:${ports[3 + at]}", routes: ${JSON.stringify(routes)} }`,
-        "",
-      ].join("\n"),
-    );
-    children.start("nats-server", ["-c", file], "ignore");
+    const own = configuration({ port: ports[at] ?? 0, name: `n${at}`, store, always: sync });
+    const listen = `listen: "127.0.0.1:${ports[3 + at]}"`;
+    fs.writeFileSync(file, `${own}cluster { name: bench, ${listen}, routes: ${JSON.stringify(routes)} }\n`);
+    children.start(program, ["-c", file], "ignore");
   }
-  const client = await persist("nats-server", () => NatsClient.connect(ports[0] ?? 0));
+  let client: NatsClient | undefined;
+  const stop = (): Promise<void> => {
+    client?.close();
+    return children.stop();
+  };
+  try {
+    const first = await persist("nats-server", () => NatsClient.connect(ports[0] ?? 0));
+    client = first;
+    const leader = await makeStream(first);
+    first.close();
+    // The stream's leader, not the server that happens to be first: whoever is asked hands on to it.
+    const own = await NatsClient.connect(ports[leader] ?? 0);
+    client = own;
+    const append = async (payload: Uint8Array): Promise<void> =>
+      refuseFault(await own.request("bench", payload));
+    await persist("JetStream", () => append(Buffer.from("first")));
+    const { pids } = children;
+    const leaderFirst = [pids[leader] ?? 0, ...pids.filter((_, at) => at !== leader)];
+    return { drive: (load) => drive({ pids: leaderFirst, append }, load), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** @returns which server leads the stream. */
+async function makeStream(client: NatsClient): Promise<number> {
   const stream = {
     name: "bench",
     subjects: ["bench"],
@@ -41,20 +102,20 @@ async function start(directory: string): Promise<PeerRun> {
     storage: "file",
     retention: "limits",
   };
-  await persist("JetStream", async () => {
-    const answer = await client.request("$JS.API.STREAM.CREATE.bench", Buffer.from(JSON.stringify(stream)));
-    if (/"error"/.test(answer)) throw new Error(answer);
+  await persist("JetStream", async () =>
+    refuseFault(await client.request("$JS.API.STREAM.CREATE.bench", Buffer.from(JSON.stringify(stream)))),
+  );
+  return persist("JetStream", async () => {
+    const answer = await client.request("$JS.API.STREAM.INFO.bench", Buffer.alloc(0));
+    const info = JSON.parse(answer) as { cluster?: { leader?: string } };
+    const at = Number(info.cluster?.leader?.slice(1));
+    if (!Number.isInteger(at)) throw new Error("the stream has no leader");
+    return at;
   });
-  return {
-    append: async (payload) => {
-      const answer = await client.request("bench", payload);
-      if (/"error"/.test(answer)) throw new Error(answer);
-    },
-    stop: () => {
-      client.close();
-      return children.stop();
-    },
-  };
+}
+
+function refuseFault(answer: string): void {
+  if (/"error"/.test(answer)) throw new Error(answer);
 }
 
 /** As much of the NATS client protocol as request and reply take. */

@@ -1,10 +1,34 @@
-import type { ChildProcess } from "node:child_process";
+import type { ChildProcess, StdioOptions } from "node:child_process";
 import { spawn, spawnSync } from "node:child_process";
 import * as net from "node:net";
 
 /** Whether a program is installed. */
 export function isInstalled(program: string): boolean {
-  return spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+  return spawnSync("sh", ["-c", 'command -v -- "$1"', "sh", program]).status === 0;
+}
+
+/** Processes that this one started and that still run. */
+const owned = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of owned) child.kill("SIGKILL");
+});
+
+/** Starts a process that does not outlive this one, unless this one is killed. */
+export function spawnOwned(program: string, args: readonly string[], stdio: StdioOptions): ChildProcess {
+  const child = spawn(program, [...args], { stdio });
+  owned.add(child);
+  child.on("error", (error) => process.stderr.write(`${program}: ${error.message}\n`));
+  child.once("exit", () => owned.delete(child));
+  return child;
+}
+
+/** Ends a process of `spawnOwned` and waits until it is gone. */
+export function stopOwned(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
+    return Promise.resolve();
+  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGKILL");
+  return gone;
 }
 
 /** Child processes of a benchmark; none outlives it. */
@@ -13,21 +37,17 @@ export class Children {
 
   /** @param errors where its standard error goes: a peer's chatter is left out. */
   start(program: string, args: readonly string[], errors: "inherit" | "ignore"): ChildProcess {
-    const child = spawn(program, [...args], { stdio: ["ignore", "ignore", errors] });
-    child.on("error", (error) => process.stderr.write(`${program}: ${error.message}\n`));
+    const child = spawnOwned(program, args, ["ignore", "ignore", errors]);
     this.children.push(child);
     return child;
   }
 
+  get pids(): readonly number[] {
+    return this.children.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  }
+
   async stop(): Promise<void> {
-    await Promise.all(
-      this.children.splice(0).map((child) => {
-        if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return undefined;
-        const gone = new Promise((resolve) => child.once("exit", resolve));
-        child.kill("SIGKILL");
-        return gone;
-      }),
-    );
+    await Promise.all(this.children.splice(0).map(stopOwned));
   }
 }
 
