@@ -31,6 +31,8 @@ export class Member {
   excused = false;
   /** Whether the directory was emptied in this run: what the node holds and says counts for nobody any more. */
   wiped = false;
+  /** Terms of what it had vouched for when it was emptied: acknowledgements that may be on their way, or counted already. */
+  private promised: readonly number[] = [];
   private diskHurt = false;
 
   constructor(node: NodeId, group: GroupModel) {
@@ -87,6 +89,17 @@ export class Member {
 
   hurtDisk(): void {
     this.diskHurt = true;
+  }
+
+  wipe(): void {
+    if (!this.wiped) this.promised = this.terms.slice(0, this.assertedIndex + 1);
+    this.wiped = true;
+  }
+
+  /** Whether the member may count as a holder of the entry: it has synced it, or had vouched for it before it was emptied. */
+  countsFor(index: number, term: number): boolean {
+    if (this.wiped) return this.promised[index] === term;
+    return this.syncedIndex >= index && this.terms[index] === term;
   }
 
   /** A new life: the log is what the disk gave back, which may be an older one whose cut was not durable. */
@@ -248,7 +261,7 @@ export class ClusterModel implements Checker {
       for (const member of group.members) {
         if (member.node !== node) continue;
         member.hurtDisk();
-        member.wiped ||= wiped;
+        if (wiped) member.wipe();
       }
     }
   }

@@ -38,11 +38,8 @@ export class CommittedDurable implements Checker {
       return;
     }
     let holders = 0;
-    for (const member of group.members) {
-      // What a wiped voter was given since is not what it once promised: nobody may count it.
-      if (member.wiped) continue;
-      if (member.syncedIndex >= event.index && member.terms[event.index] === term) holders += 1;
-    }
+    // What a voter was given after its directory was emptied is not what it once promised: nobody may count it.
+    for (const member of group.members) if (member.countsFor(event.index, term)) holders += 1;
     if (holders >= group.majority) return;
     const told = group.members.map((member) =>
       member.terms[event.index] === term

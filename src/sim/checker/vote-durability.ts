@@ -114,6 +114,11 @@ export class VoteDurability implements Checker {
     const group = this.model.group(id);
     let savers = 0;
     for (const member of group.members) {
+      if (member.wiped) {
+        // What it had saved is gone with the rest; it had when it vouched.
+        if (member.countsFor(index, term)) savers += 1;
+        continue;
+      }
       if (member.syncedIndex < index || member.termAt(index) !== term) continue;
       if ((this.told.get(member)?.durableTerm ?? -1) >= term) savers += 1;
     }
