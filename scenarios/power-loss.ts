@@ -4,13 +4,14 @@ import { crashLeader, powerLossOfAll } from "#sim/nemesis/crash";
 import { loneFirstAppend } from "#sim/nemesis/lone-append";
 import { partition } from "#sim/nemesis/partition";
 import { slowDiskSometimes } from "#sim/nemesis/pause";
+import { crashAtRolls } from "#sim/nemesis/roll";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
 /**
  * All nodes lose their power within a moment, again and again, and with it whatever was not synced: entries, votes, cuts,
  * directory entries. Of an unsynced write any sectors may have reached the disk. Short partitions, and first entries that
- * reach one slow disk only, leave tails to cut.
+ * reach one slow disk only, leave tails to cut; some strike while a segment is made, and again when the log rolls into it.
  */
 export const powerLoss: Scenario = {
   name: "power-loss",
@@ -42,6 +43,7 @@ export const powerLoss: Scenario = {
       kinds: ["old-leader", "halves"],
     });
     slowDiskSometimes(world, { min: 4 * second, max: 15 * second });
+    crashAtRolls(world, { first: 1 * second, min: 500 * millisecond, max: 4 * second });
     loneFirstAppend(world, { first: 1 * second, min: 2 * second, max: 6 * second });
   },
 };

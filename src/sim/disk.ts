@@ -68,6 +68,8 @@ export class DiskWorld {
   private readonly survive: Site;
   private filledTo = Number.POSITIVE_INFINITY;
   private readonly trace: TraceSink;
+  /** Told of every file that is about to be made. */
+  onNewFile: ((path: string) => void) | undefined;
   /** Set by whoever is to harm what the disk holds. */
   harm: DiskHarm | undefined;
   /** Work that fails the next time that it is asked for, by order. */
@@ -265,6 +267,7 @@ export class SimDisk implements Disk {
 
   open(path: string, mode: "existing" | "new", done: Done<DiskFile>): void {
     const { world } = this;
+    if (mode === "new") world.onNewFile?.(path);
     world.submit("write", { path, bytes: 0 }, done, (failed) => {
       let file = world.tree.find(path);
       if (mode === "existing") {

@@ -108,6 +108,14 @@ export class Nemesis implements NemesisWorld {
     });
   }
 
+  watchNewFiles(act: (node: NodeId, path: string) => void): void {
+    for (const node of this.nodes) {
+      this.cluster.diskOf(node).onNewFile = (path) => {
+        if (!this.ended) act(node, path);
+      };
+    }
+  }
+
   after(delay: Micros, act: () => void): void {
     this.world.scheduler.call(this.now() + delay, act);
   }

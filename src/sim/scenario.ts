@@ -80,6 +80,8 @@ export interface NemesisWorld {
   ): void;
   /** Calls `act` at every trace event of these kinds until the faults end, in the middle of the turn that emits it: aim, and let `afterTurns` fire. */
   watch(kinds: readonly TraceKind[], act: (event: TraceEvent) => void): void;
+  /** Calls `act` at every file that a node is about to make, until the faults end. For one nemesis of a scenario. */
+  watchNewFiles(act: (node: NodeId, path: string) => void): void;
   /** Calls `act` after `delay`, also when the faults have ended. */
   after(delay: Micros, act: () => void): void;
   /**
