@@ -27,12 +27,19 @@ export class TraceLog implements Trace {
   readonly detailed = false;
   private readonly logger: Logger;
   private readonly refusals = new Map<string, { since: number; more: number }>();
+  /** Terms that this node leads, by group, and in which nothing is committed yet. */
+  private readonly unproven = new Map<string, number>();
 
   constructor(logger: Logger) {
     this.logger = logger;
   }
 
   emit(event: TraceEvent): void {
+    if (event.kind === "commit") return this.committed(event);
+    if (event.kind === "role") {
+      if (event.role === "leader") this.unproven.set(event.group, event.term);
+      else this.unproven.delete(event.group);
+    }
     const said = sentence(event);
     if (said === undefined) return;
     const [level, message] = said;
@@ -42,6 +49,14 @@ export class TraceLog implements Trace {
     else if (event.kind === "peer" && event.change === "refused")
       more = this.silenced(`${event.group} ${event.peer} ${event.reason}`, peerSilenceMs);
     if (more !== undefined) this.logger[level](more === 0 ? event : { ...event, more }, message);
+  }
+
+  /** The first commit of a term ends a change of leader: from then on appends are answered. */
+  private committed({ node, group, term, index, leader }: Extract<TraceEvent, { kind: "commit" }>): void {
+    if (!leader || this.unproven.get(group) !== term) return;
+    this.unproven.delete(group);
+    const line = { kind: "commit", node, group, term, index };
+    this.logger.info(line, `leads with everything up to ${index} committed in term ${term}`);
   }
 
   /** @returns undefined when the line is left out, else how many were left out before it. */

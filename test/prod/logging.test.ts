@@ -25,6 +25,29 @@ describe("the log made from the trace", () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   };
 
+  it("has one line for the first commit of a term that this node leads, and none for the others", () => {
+    const leads = (term: number): TraceEvent => {
+      return { kind: "role", ...at, term, role: "leader", leader: at.node, lastIndex: 4, reason: "quorum" };
+    };
+    const commit = (term: number, index: number, leader = true): TraceEvent => {
+      return { kind: "commit", ...at, term, index, leader };
+    };
+    const lines = linesOf([
+      commit(1, 3, false),
+      leads(2),
+      commit(2, 5),
+      commit(2, 6),
+      { kind: "role", ...at, term: 3, role: "follower", leader: "", lastIndex: 6, reason: "higher-term" },
+      commit(3, 7, false),
+      leads(4),
+      commit(4, 9),
+    ]);
+    expect(lines.filter(({ kind }) => kind === "commit").map(({ msg }) => msg)).to.deep.equal([
+      "leads with everything up to 5 committed in term 2",
+      "leads with everything up to 9 committed in term 4",
+    ]);
+  });
+
   it("has a line for each election, role change, fault and refusal", () => {
     const lines = linesOf([
       { kind: "role", ...at, term: 2, role: "candidate", leader: "", lastIndex: 4, reason: "timeout" },
