@@ -1,6 +1,7 @@
 import { millisecond, second } from "#core/base/units";
 import { aimedCrashes } from "#sim/nemesis/aim";
 import { crashLeader, powerLossOfAll } from "#sim/nemesis/crash";
+import { powerLossInCuts } from "#sim/nemesis/cut-tail";
 import { loneFirstAppend } from "#sim/nemesis/lone-append";
 import { partition } from "#sim/nemesis/partition";
 import { slowDiskSometimes } from "#sim/nemesis/pause";
@@ -11,7 +12,7 @@ import { restlessLoad } from "#sim/workload/loads";
 /**
  * All nodes lose their power within a moment, again and again, and with it whatever was not synced: entries, votes, cuts,
  * directory entries. Of an unsynced write any sectors may have reached the disk. Short partitions, and first entries that
- * reach one slow disk only, leave tails to cut; some strike while a segment is made, and again when the log rolls into it.
+ * reach one slow disk only, leave tails to cut; some strike while a segment is made, and again when the log rolls into it; some while a tail is cut.
  */
 export const powerLoss: Scenario = {
   name: "power-loss",
@@ -43,6 +44,7 @@ export const powerLoss: Scenario = {
       kinds: ["old-leader", "halves"],
     });
     slowDiskSometimes(world, { min: 4 * second, max: 15 * second });
+    powerLossInCuts(world, { first: 2 * second, min: 2 * second, max: 7 * second });
     crashAtRolls(world, { first: 1 * second, min: 500 * millisecond, max: 4 * second });
     loneFirstAppend(world, { first: 1 * second, min: 2 * second, max: 6 * second });
   },
