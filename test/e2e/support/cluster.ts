@@ -12,15 +12,34 @@ export const program: string = path.join(projectRoot, "dist/cli/quorumlog.js");
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Ports that nobody uses now, all different. */
+/**
+ * Ports below those that the system gives to outgoing connections, so that none of those takes one between its choice and
+ * its use. Mocha's workers take theirs from ranges of their own.
+ */
+const portsFrom = 12_000;
+const portsOfAWorker = 4_000;
+const workers = 4;
+const firstPort = portsFrom + (Number(process.env["MOCHA_WORKER_ID"] ?? 0) % workers) * portsOfAWorker;
+/** The next run begins elsewhere: connections of this one may linger. */
+let lastPort = (process.pid * 31) % portsOfAWorker;
+
+/** Ports that nobody uses now, all different, and different from all that were given before. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => net.createServer());
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))),
-  );
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const found: number[] = [];
+  while (found.length < count) {
+    lastPort = (lastPort + 1) % portsOfAWorker;
+    const port = firstPort + lastPort;
+    if (await isFree(port)) found.push(port);
+  }
+  return found;
+}
+
+export function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 /** Polls until `look` gives something. */

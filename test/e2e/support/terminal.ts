@@ -1,29 +1,21 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { projectRoot } from "../../support/sources.ts";
-import { eventually, freePorts, program } from "./cluster.ts";
+import { eventually, freePorts, isFree, program } from "./cluster.ts";
 import type { Run } from "./run.ts";
 import { run } from "./run.ts";
 
 /** Three free ports in a row, with those 1000 above. */
 export async function freeBase(): Promise<number> {
   for (;;) {
-    const [base = 0] = await freePorts(1);
+    const [base = 0, ...more] = await freePorts(3);
     const wanted = [0, 1, 2].flatMap((at) => [base + at, base + at + 1_000]);
-    if (base < 60_000 && (await Promise.all(wanted.map(isFree))).every(Boolean)) return base;
+    const inARow = more.every((port, at) => port === base + at + 1);
+    if (inARow && (await Promise.all(wanted.map(isFree))).every(Boolean)) return base;
   }
-}
-
-export function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = net.createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }
 
 interface Status {
