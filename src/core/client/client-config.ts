@@ -49,6 +49,8 @@ export interface ClientConfig {
   readonly requestTimeout: Micros;
   /** A connection that was silent for this long is pinged, ... */
   readonly keepaliveInterval: Micros;
+  /** (for this long while answers are awaited: a node that stopped without a word is found out sooner) */
+  readonly keepaliveBusyInterval: Micros;
   /** ... and dropped when it stays silent for this long after. */
   readonly keepaliveTimeout: Micros;
   /** A retry waits for a random time of half to all of a delay that doubles from min to max. */
@@ -72,7 +74,8 @@ export const defaultClientConfig: Omit<ClientConfig, "group" | "peers"> = {
   connectTimeout: 1 * second,
   requestTimeout: 3 * second,
   keepaliveInterval: 1 * second,
-  keepaliveTimeout: 1 * second,
+  keepaliveBusyInterval: 300 * millisecond,
+  keepaliveTimeout: 500 * millisecond,
   retryDelayMin: 20 * millisecond,
   retryDelayMax: 500 * millisecond,
 };
@@ -106,6 +109,7 @@ export function checkClientConfig(config: ClientConfig): void {
     ["connectTimeout", millisecond, longest],
     ["requestTimeout", millisecond, longest],
     ["keepaliveInterval", millisecond, longest],
+    ["keepaliveBusyInterval", millisecond, config.keepaliveInterval],
     ["keepaliveTimeout", millisecond, longest],
     ["retryDelayMin", millisecond, config.retryDelayMax],
     ["retryDelayMax", millisecond, longest],

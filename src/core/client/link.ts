@@ -48,6 +48,8 @@ export class Link {
   /** At or before the earliest dueAt of what is outstanding. */
   private dueAt: Micros = Number.POSITIVE_INFINITY;
   private heardAt: Micros = 0;
+  /** Since when something is outstanding; Infinity while nothing is. */
+  private busySince: Micros = Number.POSITIVE_INFINITY;
   private pingedAt: Micros = -1;
   private connectBy: Micros = 0;
 
@@ -78,6 +80,7 @@ export class Link {
   request(request: Unnumbered<ClientRequest>, waiter: Waiter, turn: Turn, extra: Micros = 0): void {
     const id = this.put(request, turn);
     const dueAt = turn.now + this.config.requestTimeout + extra;
+    if (this.outstanding.size === 0) this.busySince = turn.now;
     this.outstanding.set(id, { waiter, dueAt });
     if (dueAt < this.dueAt) this.dueAt = dueAt;
   }
@@ -98,7 +101,10 @@ export class Link {
     const found = this.outstanding.get(response.requestId);
     if (found === undefined) return undefined;
     this.outstanding.delete(response.requestId);
-    if (this.outstanding.size === 0) this.dueAt = Number.POSITIVE_INFINITY;
+    if (this.outstanding.size === 0) {
+      this.dueAt = Number.POSITIVE_INFINITY;
+      this.busySince = Number.POSITIVE_INFINITY;
+    }
     // The node is at work: its next failure is followed by a brief wait again.
     this.backoff.reset();
     found.waiter.answered(response, this, turn);
@@ -123,6 +129,7 @@ export class Link {
     this.dueAt = Number.POSITIVE_INFINITY;
     const lost = this.outstanding;
     this.outstanding = new Map();
+    this.busySince = Number.POSITIVE_INFINITY;
     for (const { waiter } of lost.values()) waiter.lost(this, turn);
   }
 
@@ -130,9 +137,15 @@ export class Link {
   deadline(): Micros {
     if (this.state === "down") return Number.POSITIVE_INFINITY;
     if (this.state === "connecting") return this.connectBy;
-    const { keepaliveInterval, keepaliveTimeout } = this.config;
-    const ping = this.pingedAt < 0 ? this.heardAt + keepaliveInterval : this.pingedAt + keepaliveTimeout;
+    const ping = this.pingedAt < 0 ? this.pingAt() : this.pingedAt + this.config.keepaliveTimeout;
     return Math.min(this.dueAt, ping);
+  }
+
+  /** When a silent connection is pinged: sooner while an answer is awaited. */
+  private pingAt(): Micros {
+    const { keepaliveInterval, keepaliveBusyInterval } = this.config;
+    const busy = Math.max(this.heardAt, this.busySince) + keepaliveBusyInterval;
+    return Math.min(this.heardAt + keepaliveInterval, busy);
   }
 
   /** @returns why the node counts as gone; undefined while it does not. Pings a connection that went silent. */
@@ -148,7 +161,7 @@ export class Link {
     if (this.pingedAt >= 0) {
       return turn.now >= this.pingedAt + this.config.keepaliveTimeout ? "no answer to a ping" : undefined;
     }
-    if (turn.now >= this.heardAt + this.config.keepaliveInterval) {
+    if (turn.now >= this.pingAt()) {
       this.pingedAt = turn.now;
       this.put({ type: "ping" }, turn);
     }

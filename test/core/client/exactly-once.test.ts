@@ -78,6 +78,7 @@ class Run {
       appendEntriesMax: 4,
       requestTimeout: second,
       keepaliveInterval: 100 * second,
+      keepaliveBusyInterval: 100 * second,
     });
     this.clients = [0, 1].map(
       (i) => new Client(config, { clock: this.clock, network: this.network, random: fakeRandom(seed + i) }),

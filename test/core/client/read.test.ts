@@ -189,6 +189,20 @@ describe("client and nodes that fall silent", () => {
     expect(codeOf(entry)).to.equal("ok");
   });
 
+  it("finds out within a second that a node has stopped whose answer it awaits", () => {
+    const h = new Harness([soleLeader()]);
+    get(h, 4);
+    h.run(10 * second);
+    const [link] = h.network.linksTo(addressOf("n0"));
+    if (link !== undefined) link.mute = true;
+    const entry = get(h, 5);
+    h.run(700 * millisecond);
+    expect(h.network.dialled.length, "not before the ping had its time").to.equal(1);
+    h.run(300 * millisecond);
+    expect(codeOf(entry)).to.equal("ok");
+    expect(h.network.dialled.length).to.equal(2);
+  });
+
   it("breaks a connection on which garbage arrives, and goes on with another", () => {
     let garbage = true;
     const leader = soleLeader();
