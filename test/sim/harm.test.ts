@@ -1,0 +1,84 @@
+import { expect } from "chai";
+import { nodeId } from "#core/base/brand";
+import type { HarmKind } from "#sim/harm";
+import { harmKinds } from "#sim/harm";
+import { LogMap, recordsOf } from "#sim/log-map";
+import { SimRun } from "#sim/run";
+import type { Scenario } from "#sim/scenario";
+import { ordinaryLoad } from "#sim/workload/loads";
+
+const second = 1_000_000;
+
+const calm: Scenario = {
+  name: "calm",
+  summary: "nothing goes wrong",
+  nodes: [3],
+  duration: 60 * second,
+  budget: "recoverable",
+  workload: ordinaryLoad,
+  faults: {},
+  nemesis: () => undefined,
+};
+
+/** A run of core's nodes in the middle of its load. */
+function underWay(seed: number): SimRun {
+  const run = new SimRun(calm, seed);
+  while (run.now < 4 * second) run.advance(500);
+  return run;
+}
+
+const n0 = nodeId("n0");
+const n1 = nodeId("n1");
+
+describe("harm to a log on a disk", () => {
+  it("knows a node's log by its bytes: frames without a gap, proven but for the last", () => {
+    const run = underWay(1);
+    const group = run.groupNames[0];
+    if (group === undefined) throw new Error("a run has a group");
+    const map = LogMap.of(run.cluster.diskOf(n0).tree, group);
+    if (map === undefined) throw new Error("the node has a log");
+    let next = 0;
+    for (const frame of map.frames) {
+      expect(frame.header.previous.index).to.equal(next - 1);
+      const records = recordsOf(frame);
+      expect(records.map(({ index }) => index - next)).to.deep.equal([...records.keys()]);
+      next += frame.header.count;
+    }
+    expect(next).to.be.greaterThan(100);
+    const unproven = map.frames.filter((frame) => !map.isProven(frame));
+    expect(unproven.length).to.be.within(1, 2);
+    expect(map.frames.slice(-unproven.length)).to.deep.equal(unproven);
+  });
+
+  for (const kind of harmKinds) {
+    it(`of the kind ${kind} is done within the budget, and mended unless nobody needs it`, () => {
+      const run = underWay(2);
+      const { decay } = run.cluster;
+      const harms = (node: typeof n0, count: number): number => {
+        let done = 0;
+        for (let value = 1; value <= count; value++)
+          if (decay.harm(node, kind, Math.imul(value, 0x9e3779b1) >>> 0)) done += 1;
+        return done;
+      };
+      if (kind === "slot") {
+        expect(harms(n0, 20), "a running node's slots may be about to change").to.equal(0);
+        return;
+      }
+      expect(harms(n0, 20)).to.be.greaterThan(5);
+      if (matters(kind)) {
+        expect(decay.isWhole(n0)).to.equal(false);
+        expect(harms(n1, 20), "one of three is all that may be harmed at a time").to.equal(0);
+      }
+      run.cluster.crash(n0, "kill");
+      run.cluster.start(n0);
+      while (!run.over && run.now < 16 * second) run.advance(500);
+      expect(run.over).to.equal(false);
+      expect(decay.isWhole(n0), "mended by its peers").to.equal(true);
+      expect(harms(n1, 20)).to.be.greaterThan(5);
+    });
+  }
+});
+
+function matters(kind: HarmKind): boolean {
+  return kind !== "idle";
+}
