@@ -152,19 +152,29 @@ export class LogMap {
     return within.every((frame) => this.isProven(frame)) ? within : undefined;
   }
 
-  /** Whether a byte that rotted matters to nobody: padding, what lies behind the log, the page that opens a segment. */
+  /** Whether a byte that rotted matters to nobody: padding, what lies behind the log or between two batches, a segment's first page. */
   isIdle(file: SimFile, position: number): boolean {
     const segment = this.segments.indexOf(file);
     if (segment === -1) return file !== this.meta;
     if (position < segmentHeaderBytes) return true;
     const frame = this.frames.find(
-      ({ segment: at, offset, header }) =>
-        at === segment && offset <= position && position < offset + batchBytes(header),
+      ({ segment: n, offset, header }) =>
+        n === segment && offset <= position && position < offset + batchBytes(header),
     );
     if (frame !== undefined) return position >= frame.offset + batchHeaderBytes + frame.header.payloadBytes;
     const last = this.frames[this.frames.length - 1];
     const end = last === undefined ? 0 : positionOf(last.segment, last.offset);
-    return positionOf(segment, position) > Math.max(end, this.cut.position);
+    const at = positionOf(segment, position);
+    return at > Math.max(end, this.cut.position) || this.nothingMissingAt(at);
+  }
+
+  /** Whether the batch before a place and the one behind it follow each other: what stood between held no record. */
+  private nothingMissingAt(position: number): boolean {
+    const behind = this.frames.findIndex(({ segment, offset }) => positionOf(segment, offset) > position);
+    const next = this.frames[behind];
+    const before = this.frames[behind - 1];
+    const end = before === undefined ? -1 : before.header.previous.index + before.header.count;
+    return next !== undefined && next.header.previous.index === end;
   }
 }
 
