@@ -134,7 +134,7 @@ export class LogStore {
     this.writer = new LogWriter(opened, options, this.spare, (hole) => {
       events.damaged?.({ first: hole.before.index + 1, last: hole.after.index });
     });
-    this.reads = new ReadQueue(this.writer);
+    this.reads = new ReadQueue(this.writer, () => this.expected);
     this.lastIndex = opened.scan.end.index;
     this.durable = this.lastIndex;
     this.spare.make();
@@ -280,7 +280,7 @@ export class LogStore {
       this.reads.aloneDone();
       if (error !== undefined) this.fail(error, operation.kind);
       else this.carriedOut(operation, result as number | boolean);
-      this.reads.resume(this.expected);
+      this.reads.resume();
       this.next();
     });
   }
@@ -342,7 +342,7 @@ export class LogStore {
    */
   read(first: number, limit: ReadLimit, done: Done<ReadResult>): void {
     assert(this.state !== "closed", "a closed log is not read");
-    this.reads.read(first, limit, done, this.expected);
+    this.reads.read(first, limit, done);
   }
 
   // ---- The end

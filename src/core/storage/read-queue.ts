@@ -19,29 +19,36 @@ interface WaitingRead {
   readonly done: Done<ReadResult>;
 }
 
+/** Readings under way at a time: each holds what it has read, whoever asked for it and however many asked. */
+const runningMax = 16;
+
 /** Readings run beside appends, but never beside a cut or a mending, which change bytes that are being read. */
 export class ReadQueue {
   private readonly writer: LogWriter;
+  private readonly expected: () => Expected;
   private waiting: WaitingRead[] = [];
   private running = 0;
   private alone: (() => void) | undefined;
   private aloneRuns = false;
 
-  constructor(writer: LogWriter) {
+  constructor(writer: LogWriter, expected: () => Expected) {
     this.writer = writer;
+    this.expected = expected;
   }
 
-  read(first: number, limit: ReadLimit, done: Done<ReadResult>, expected: Expected): void {
+  read(first: number, limit: ReadLimit, done: Done<ReadResult>): void {
     this.waiting.push({ first, limit, done });
-    this.resume(expected);
+    this.resume();
   }
 
   /** Begins the readings that need not wait. Called after every operation of the writer. */
-  resume(expected: Expected): void {
-    if (this.alone !== undefined || this.aloneRuns) return;
+  resume(): void {
+    if (this.alone !== undefined || this.aloneRuns || this.running >= runningMax) return;
     for (const read of this.waiting.splice(0)) {
-      const written = Math.min(this.writer.end.index, expected.cutFrom - 1);
-      if (read.first > written && read.first <= expected.last) this.waiting.push(read);
+      const { cutFrom, last } = this.expected();
+      const written = Math.min(this.writer.end.index, cutFrom - 1);
+      const unwritten = read.first > written && read.first <= last;
+      if (unwritten || this.running >= runningMax) this.waiting.push(read);
       else this.begin(read, written);
     }
   }
@@ -56,6 +63,7 @@ export class ReadQueue {
       this.running -= 1;
       this.startAlone();
       read.done(error, result as ReadResult);
+      this.resume();
     });
   }
 

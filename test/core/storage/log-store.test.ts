@@ -230,6 +230,24 @@ describe("log store", () => {
     expect(got[2]).to.deep.equal(fresh.slice(1).map(recordOf));
   });
 
+  it("has no more than sixteen readings under way, however many are asked for, and ends them all", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const all = makeEntries(emptyLogEnd, 1, [100, 100, 100]);
+    log.store.append(all);
+    disk.run();
+    const idle = disk.waiting;
+    let ended = 0;
+    for (let n = 0; n < 100; n++) {
+      log.store.read(n % 3, { last: 100, bytesMax: 1 }, (error, value) => {
+        expect(error ?? value.entries.map(recordOf)).to.deep.equal([recordOf(all[n % 3] as Entry)]);
+        ended += 1;
+      });
+    }
+    for (let busy = true; busy; busy = disk.step()) expect(disk.waiting - idle).to.be.at.most(16);
+    expect(ended).to.equal(100);
+  });
+
   it("never gives a record that a cut takes away which waits behind an append", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk);
