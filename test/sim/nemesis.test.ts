@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { NodeId } from "#core/base/brand";
 import { nodeId } from "#core/base/brand";
 import { FaultBudget } from "#sim/fault-budget";
+import { jumpClocks } from "#sim/nemesis/clock";
 import { crashAnyone, powerLossOfAll } from "#sim/nemesis/crash";
 import type { PartitionKind } from "#sim/nemesis/partition";
 import { clogSometimes, partition } from "#sim/nemesis/partition";
@@ -106,6 +107,26 @@ describe("nemesis", () => {
     });
     expect(wiped).to.deep.equal([false, true]);
     expect(rehearsed.result.faults).to.deep.equal({ "clock-jump": 1, crash: 1, wipe: 1 });
+  });
+
+  it("lets wall clocks jump both ways, by no more than the knob", () => {
+    const events: number[] = [];
+    const scenario = {
+      ...toyScenario,
+      duration: 20 * second,
+      faults: { "clock.jumpMax": 5 * second },
+      nemesis: (world: NemesisWorld) => jumpClocks(world, { min: 100_000, max: 300_000 }),
+    };
+    runSeed(scenario, 1, {
+      createNode: toyNodes(),
+      createWorkload: noLoad,
+      listener: ({ event }) => {
+        if (event.kind === "fault" && event.fault === "clock-jump") events.push(Number(event.detail));
+      },
+    });
+    expect(events.length).to.be.greaterThan(50);
+    expect(Math.max(...events)).to.be.within(3 * second, 5 * second);
+    expect(Math.min(...events)).to.be.within(-5 * second, -3 * second);
   });
 
   it("damages at most a minority of voters at a time in a recoverable run, and any in an unrestricted one", () => {
