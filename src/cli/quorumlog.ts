@@ -32,6 +32,11 @@ const subcommands: readonly Subcommand[] = [
     summary: "append to a log, read and follow it, see who leads, transfer leadership",
     load: async () => (await import("./log.ts")).logCommand,
   },
+  {
+    name: "certs",
+    summary: "make the keys and certificates that a cluster and its clients need for TLS",
+    load: async () => (await import("./certs.ts")).certsCommand,
+  },
 ];
 
 function help(): string {
