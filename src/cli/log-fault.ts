@@ -40,6 +40,8 @@ function advice(request: LogRequest, error: LogError): string {
     const nodes = (parsePeers(request.peers) ?? []).map(({ node }) => node);
     return `Nothing was changed.${meant(named, nodes)}`;
   }
+  if (error.code === "not-authorised")
+    return "Nothing was changed. What a client may do stands in its certificate: --tls-ca, --tls-cert, --tls-key (`quorumlog certs` makes them).";
   if (error.code === "read-only")
     return "Nothing was changed. Look with `quorumlog log status` which nodes are read-only; `quorumlog log readonly --node ID off` makes one take appends.";
   if (error.retry === "never") return "The same command will fail again.";

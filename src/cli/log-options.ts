@@ -8,6 +8,13 @@ export interface CommonOptions {
   readonly group: string;
   readonly timeoutMs: number;
   readonly json: boolean;
+  readonly tls: TlsRequest | undefined;
+}
+
+/** The files of TLS, and who named them. */
+export interface TlsRequest {
+  readonly files: { readonly ca: string; readonly cert?: string; readonly key?: string };
+  readonly origins: { readonly [name in "ca" | "cert" | "key"]: string };
 }
 
 export type LogRequest =
@@ -73,11 +80,31 @@ interface Values {
   readonly group: string;
   readonly timeout: number;
   readonly json?: boolean;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
 }
+
+/** Not the variables of a node (QUORUMLOG_TLS_CERT): a client that is given a node's certificate may do nothing. */
+const tlsOptions = [
+  {
+    name: "ca",
+    option: "tlsCa",
+    env: "QUORUMLOG_CLIENT_CA",
+    doc: "speak TLS, with nodes that these authorities signed",
+  },
+  {
+    name: "cert",
+    option: "tlsCert",
+    env: "QUORUMLOG_CLIENT_CERT",
+    doc: "this client's certificate, in PEM form",
+  },
+  { name: "key", option: "tlsKey", env: "QUORUMLOG_CLIENT_KEY", doc: "its private key, in PEM form" },
+] as const;
 
 /** A subcommand with the options that all of them share. */
 function define(parent: Command, name: string, summary: string): Command {
-  return parent
+  const command = parent
     .command(name)
     .description(summary)
     .addOption(
@@ -99,6 +126,24 @@ function define(parent: Command, name: string, summary: string): Command {
         .argParser(durationMs),
     )
     .option("--json", "one JSON object on one line; a stream: one a line");
+  for (const { name: part, env, doc } of tlsOptions)
+    command.addOption(new Option(`--tls-${part} <file>`, doc).env(env));
+  return command;
+}
+
+/** @returns undefined for plain text. */
+function tlsOf(values: Values, command: Command): TlsRequest | undefined {
+  const { tlsCa: ca, tlsCert: cert, tlsKey: key } = values;
+  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+  if (ca === undefined)
+    return command.error("error: --tls-ca FILE (or QUORUMLOG_CLIENT_CA) goes with --tls-cert and --tls-key");
+  const origins = { ca: "", cert: "", key: "" };
+  for (const { name, option, env } of tlsOptions)
+    origins[name] = command.getOptionValueSource(option) === "env" ? `variable ${env}` : `flag --tls-${name}`;
+  return {
+    files: { ca, ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) },
+    origins,
+  };
 }
 
 /** Parses `quorumlog log ...`; help goes to stdout, what is wrong to stderr. */
@@ -107,11 +152,12 @@ export function parseLog(args: readonly string[]): ParsedLog {
   const program = new Command("quorumlog log")
     .description("Append to the log and read it.")
     .addHelpText("after", closing);
-  const common = ({ peers, group, timeout, json = false }: Values): CommonOptions => ({
-    peers,
-    group,
-    timeoutMs: timeout,
-    json,
+  const common = (values: Values, command: Command): CommonOptions => ({
+    peers: values.peers,
+    group: values.group,
+    timeoutMs: values.timeout,
+    json: values.json ?? false,
+    tls: tlsOf(values, command),
   });
 
   define(program, "append", "Append one entry; it is committed when the command ends.")
@@ -120,33 +166,43 @@ export function parseLog(args: readonly string[]): ParsedLog {
     .option("--file <path>", "the entry, from a file")
     .action(
       (dash: string | undefined, values: Values & { data?: string; file?: string }, command: Command) => {
-        parsed = { command: "append", source: sourceOf(dash, values, command), ...common(values) };
+        parsed = { command: "append", source: sourceOf(dash, values, command), ...common(values, command) };
       },
     );
   define(program, "get", "Read one entry. Off a terminal its bytes are written as they are.")
     .requiredOption("--index <n>", "which one", indexOf)
-    .action((values: Values & { index: number }) => {
-      parsed = { command: "get", index: values.index, ...common(values) };
+    .action((values: Values & { index: number }, command: Command) => {
+      parsed = { command: "get", index: values.index, ...common(values, command) };
     });
   define(program, "tail", "Read the committed entries from an index on.")
     .option("--from <n>", "the first index", indexOf, 0)
     .option("--follow", "go on with those to come")
-    .action((values: Values & { from: number; follow?: boolean }) => {
-      parsed = { command: "tail", from: values.from, follow: values.follow ?? false, ...common(values) };
+    .action((values: Values & { from: number; follow?: boolean }, command: Command) => {
+      parsed = {
+        command: "tail",
+        from: values.from,
+        follow: values.follow ?? false,
+        ...common(values, command),
+      };
     });
-  define(program, "status", "Show how each node sees itself.").action((values: Values) => {
-    parsed = { command: "status", ...common(values) };
+  define(program, "status", "Show how each node sees itself.").action((values: Values, command: Command) => {
+    parsed = { command: "status", ...common(values, command) };
   });
   define(program, "transfer", "Move leadership to a node.")
     .requiredOption("--to <id>", "the next leader", idOf)
-    .action((values: Values & { to: string }) => {
-      parsed = { command: "transfer", to: values.to, ...common(values) };
+    .action((values: Values & { to: string }, command: Command) => {
+      parsed = { command: "transfer", to: values.to, ...common(values, command) };
     });
   define(program, "readonly", "Make a node take no appends, or take them again, until its process ends.")
     .requiredOption("--node <id>", "which one", idOf)
     .addArgument(new Argument("<state>", "whether it is read-only").choices(["on", "off"]))
-    .action((state: "on" | "off", values: Values & { node: string }) => {
-      parsed = { command: "readonly", node: values.node, readOnly: state === "on", ...common(values) };
+    .action((state: "on" | "off", values: Values & { node: string }, command: Command) => {
+      parsed = {
+        command: "readonly",
+        node: values.node,
+        readOnly: state === "on",
+        ...common(values, command),
+      };
     });
 
   const code = runCommander(program, args);

@@ -1,9 +1,11 @@
 import { exitCodes } from "../prod/exit-codes.ts";
 import { LogClient, LogError } from "../prod/index.ts";
 import { parsePeers } from "../prod/peer-list.ts";
+import { readTls } from "../prod/tls-files.ts";
+import { settingsOf } from "../prod/tls-options.ts";
 import { InputError, readSource } from "./entry-source.ts";
 import { faultExitCode, faultText, inputFaultText } from "./log-fault.ts";
-import type { AppendSource, LogRequest } from "./log-options.ts";
+import type { AppendSource, LogRequest, TlsRequest } from "./log-options.ts";
 import { parseLog } from "./log-options.ts";
 import type { StatusReport, StatusRow } from "./log-output.ts";
 import { dataFields, entryJson, entryLine, statusTable, unreachableRow, visible } from "./log-output.ts";
@@ -56,9 +58,11 @@ function leaveBy(name: keyof typeof signals): void {
 }
 
 async function carryOut(request: LogRequest, signal: AbortSignal, reading: Reading): Promise<number> {
-  const { peers, group, timeoutMs } = request;
+  const { peers, group, timeoutMs, tls } = request;
   // One append has nothing to retry under: without a session it needs one round trip less.
-  const client = new LogClient({ peers, group, timeoutMs, name: "quorumlog log", sessions: false });
+  const options = { peers, group, timeoutMs, name: "quorumlog log", sessions: false };
+  if (tls !== undefined) checkTls(tls);
+  const client = new LogClient(tls === undefined ? options : { ...options, tls: tls.files });
   try {
     switch (request.command) {
       case "append":
@@ -79,6 +83,11 @@ async function carryOut(request: LogRequest, signal: AbortSignal, reading: Readi
   } finally {
     await client.close();
   }
+}
+
+/** @throws LogError bad-configuration, in the words of the command line. */
+function checkTls({ files, origins }: TlsRequest): void {
+  readTls(settingsOf(files, (name) => ({ key: `--tls-${name}`, origin: origins[name] })));
 }
 
 /** The input that the command still waits for: nothing was sent, so there is nothing to end in order. */

@@ -83,6 +83,9 @@ function misfit(
   }
   if (flags["httpPort"] !== undefined)
     return `--http-port is of one node (--config or --self-id); of three nodes, --base-port N puts HTTP at N+${httpOffset} to N+${httpOffset + nodes - 1}`;
+  const tls = ["tlsCert", "tlsKey"].find((key) => flags[key] !== undefined);
+  if (tls !== undefined)
+    return `--${tls === "tlsCert" ? "tls-cert" : "tls-key"} is of one node (--config or --self-id): each has a certificate of its own`;
   if (flags["dLegerPeers"] !== undefined)
     return "--peers is of one node (--config or --self-id); three nodes are peers of each other, on the ports from --base-port on";
   return undefined;

@@ -36,6 +36,9 @@ function integer(min: number, max: number): Pick<ConfigKey, "rule" | "allowed"> 
 
 const flag: Pick<ConfigKey, "rule" | "allowed"> = { rule: { kind: "flag" }, allowed: "true or false" };
 
+const certificateAllowed =
+  "a file in PEM form with a certificate for the node's id (common name), the unit node and its host in dLegerPeers";
+
 /** `electionTimeoutMsMin` → `ELECTION_TIMEOUT_MS_MIN`; the prefix of DLedger's keys is dropped. */
 function words(key: string): string[] {
   return key
@@ -111,10 +114,30 @@ const identityKeys: readonly ConfigKey[] = [
     fallback: "127.0.0.1",
     doc: "Where health and metrics are served.",
   }),
+  define("tlsCert", {
+    rule: { kind: "path" },
+    allowed: certificateAllowed,
+    doc: "The node's certificate. With it peers and clients speak TLS 1.3 only; tlsKey and tlsCa go with it.",
+  }),
+  define("tlsKey", {
+    rule: { kind: "path" },
+    allowed: "a file with the private key of tlsCert in PEM form, without a passphrase",
+    doc: "The key of the node's certificate.",
+  }),
+  define("tlsCa", {
+    rule: { kind: "path" },
+    allowed: "a file with the certificates of one or more authorities in PEM form",
+    doc: "Who signed the certificates of nodes and clients.",
+  }),
+  define("tlsClientAuth", {
+    ...flag,
+    fallback: "true",
+    doc: "Clients must show a certificate, whose roles say what they may do. With false one without a certificate may do everything. Nodes always show theirs to each other.",
+  }),
   define("allowInsecure", {
     ...flag,
     fallback: "false",
-    doc: "Lets the node listen beyond this machine although nothing is encrypted or authenticated.",
+    doc: "Lets the node listen beyond this machine although, without tlsCert, nothing is encrypted or authenticated.",
   }),
   define("bootstrap", {
     ...flag,

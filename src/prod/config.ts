@@ -3,14 +3,16 @@ import { groupId, nodeId } from "../core/base/brand.ts";
 import { LogError } from "../core/base/errors.ts";
 import type { NodeConfig, NodeLimits, PeerAddress } from "../core/node/config.ts";
 import { checkNodeConfig, defaultLimits } from "../core/node/config.ts";
+import { isLoopback, splitAddress } from "./address.ts";
 import { readConfigFile } from "./config-file.ts";
 import type { ConfigKey } from "./config-keys.ts";
 import { brokerKeys, configKeys } from "./config-keys.ts";
 import type { ConfigValue } from "./config-schema.ts";
 import { schemaOf } from "./config-schema.ts";
-import { splitAddress } from "./network.ts";
 import { parsePeers } from "./peer-list.ts";
 import { didYouMean } from "./suggest.ts";
+import type { TlsMaterial, TlsOwner, TlsSetting } from "./tls-files.ts";
+import { readTls } from "./tls-files.ts";
 
 /** Where settings come from; a later one wins: file, environment, flags. */
 export interface ConfigSources {
@@ -27,10 +29,17 @@ export interface Setting {
   readonly origin: string;
 }
 
+export interface ServerTls {
+  readonly material: TlsMaterial;
+  readonly clientAuth: boolean;
+}
+
 /** Everything a server process is told. */
 export interface ServerConfig {
   readonly node: NodeConfig;
   readonly dataDirectory: string;
+  /** Undefined: plain text. */
+  readonly tls: ServerTls | undefined;
   readonly httpHost: string;
   readonly httpPort: number;
   readonly logLevel: string;
@@ -42,7 +51,13 @@ export interface ServerConfig {
 const keysByName: ReadonlyMap<string, ConfigKey> = new Map(configKeys.map((row) => [row.key, row]));
 const keysByEnv: ReadonlyMap<string, ConfigKey> = new Map(configKeys.map((row) => [row.env, row]));
 /** Variables of the project's other programs. */
-const otherEnv: ReadonlySet<string> = new Set(["QUORUMLOG_TIMEOUT", "QUORUMLOG_PEERS"]);
+const otherEnv: ReadonlySet<string> = new Set([
+  "QUORUMLOG_TIMEOUT",
+  "QUORUMLOG_PEERS",
+  "QUORUMLOG_CLIENT_CA",
+  "QUORUMLOG_CLIENT_CERT",
+  "QUORUMLOG_CLIENT_KEY",
+]);
 
 /**
  * Reads and checks the configuration of one node.
@@ -156,10 +171,20 @@ class Values {
     if (!this.problems.includes(problem)) this.problems.push(problem);
   }
 
-  missing(key: string): void {
+  /** A problem that says itself what is wrong with which key. */
+  told(problem: string): void {
+    this.problems.push(problem);
+  }
+
+  /** A key that was given. */
+  setting(key: string): Setting {
+    return this.given.get(key) ?? { key, value: "", origin: "default" };
+  }
+
+  missing(key: string, since = ""): void {
     const row = keysByName.get(key);
     this.problems.push(
-      `${key} is not set; allowed: ${row?.allowed} (file, variable ${row?.env} or flag --${row?.flag})`,
+      `${key} is not set${since}; allowed: ${row?.allowed} (file, variable ${row?.env} or flag --${row?.flag})`,
     );
   }
 
@@ -179,14 +204,16 @@ function assemble(values: Values, given: ReadonlyMap<string, Setting>, warnings:
   const httpHost = values.text("httpHost") ?? "127.0.0.1";
   if (httpPort > 65_535) values.wrong("httpPort", "a whole number from 1 to 65535");
   if (httpPort === address.port) values.wrong("httpPort", "another port than the node's own in dLegerPeers");
-  checkExposure(
-    values,
-    [
-      ["dLegerPeers", address.host],
-      ["httpHost", httpHost],
-    ],
-    warnings,
-  );
+  const tls = tlsOf(values, own && { node: own.node, host: address.host });
+  if (!tlsKeys.some((key) => values.isGiven(key)))
+    checkExposure(
+      values,
+      [
+        ["dLegerPeers", address.host],
+        ["httpHost", httpHost],
+      ],
+      warnings,
+    );
   const limits = checkedLimits(values);
   const group = values.text("dLegerGroup");
   return {
@@ -205,6 +232,7 @@ function assemble(values: Values, given: ReadonlyMap<string, Setting>, warnings:
       readOnly: values.get("readOnly") === true,
       limits,
     },
+    tls,
     dataDirectory: values.text("storePathRootDir") ?? `data/${self}`,
     httpHost,
     httpPort,
@@ -228,9 +256,29 @@ function checkPeers(values: Values, peers: readonly PeerAddress[], self: string 
     values.wrong("dLegerSelfId", `one of the ids in dLegerPeers (${ids.join(", ")})`);
 }
 
-const loopback = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1)$/;
+const tlsKeys = ["tlsCert", "tlsKey", "tlsCa"] as const;
 
-/** Nothing is encrypted or authenticated yet, so only this machine may talk to a node unless somebody says so. */
+/** All three of them, or none. What is wrong is told, and gives undefined. */
+function tlsOf(values: Values, owner: TlsOwner | undefined): ServerTls | undefined {
+  const clientAuth = values.get("tlsClientAuth") !== false;
+  const given = tlsKeys.filter((key) => values.isGiven(key));
+  if (given.length === 0) return undefined;
+  const missing = tlsKeys.filter((key) => !values.isGiven(key));
+  for (const key of missing) values.missing(key, `, since ${given.join(" and ")} is given`);
+  const setting = (key: (typeof tlsKeys)[number]): TlsSetting => values.setting(key);
+  const wrong = given.some((key) => values.get(key) === undefined);
+  if (missing.length > 0 || wrong) return undefined;
+  const settings = { ca: setting("tlsCa"), own: { cert: setting("tlsCert"), key: setting("tlsKey") } };
+  try {
+    return { material: readTls(settings, owner), clientAuth };
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    values.told(error.message);
+    return undefined;
+  }
+}
+
+/** Without TLS nothing is encrypted or authenticated, so only this machine may talk to a node unless somebody says so. */
 function checkExposure(
   values: Values,
   hosts: readonly (readonly [string, string])[],
@@ -238,12 +286,16 @@ function checkExposure(
 ): void {
   const insecure = values.get("allowInsecure") === true;
   for (const [key, host] of hosts) {
-    if (loopback.test(host)) continue;
+    if (isLoopback(host)) continue;
     if (insecure)
       warnings.push(
         `${host} (${key}) is reachable without encryption or authentication: allowInsecure is true`,
       );
-    else values.wrong(key, "an address of this machine only, or any with allowInsecure=true");
+    else
+      values.wrong(
+        key,
+        "an address of this machine only, or any with TLS (tlsCert, tlsKey, tlsCa) or allowInsecure=true",
+      );
   }
 }
 

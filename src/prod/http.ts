@@ -1,6 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { LogError } from "../core/base/errors.ts";
+import type { TlsMaterial } from "./tls-files.ts";
 
 /** What the pages tell. */
 export interface Pages {
@@ -33,18 +35,33 @@ export class HttpServer {
   private readonly server: Server;
   private readonly pages: Pages;
 
-  constructor(pages: Pages) {
+  /** @param tls serves HTTPS by it. Whoever trusts the authority may look: the pages hold no entries. */
+  constructor(pages: Pages, tls?: TlsMaterial) {
     this.pages = pages;
-    const limits = {
+    const options = {
       maxHeaderSize: headerBytesMax,
       headersTimeout: headersMsMax,
       requestTimeout: headersMsMax * 2,
+      keepAliveTimeout: headersMsMax,
     };
-    this.server = createServer({ ...limits, keepAliveTimeout: headersMsMax }, (request, response) => {
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
       this.serve(request, response).catch((error: Error) =>
         answer(response, { status: 500, body: `${error.message}\n` }),
       );
-    });
+    };
+    this.server =
+      tls === undefined
+        ? createServer(options, serve)
+        : createSecureServer(
+            {
+              ...options,
+              cert: tls.cert,
+              key: tls.key,
+              minVersion: "TLSv1.2",
+              handshakeTimeout: headersMsMax,
+            },
+            serve,
+          );
     this.server.maxConnections = connectionsMax;
     this.server.on("clientError", (_error, socket) => {
       if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");

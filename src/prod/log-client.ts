@@ -1,5 +1,3 @@
-import type { ChannelCredentials } from "@grpc/grpc-js";
-import { ServerCredentials } from "@grpc/grpc-js";
 import { LogError } from "../core/base/errors.ts";
 import type { Done } from "../core/base/task.ts";
 import type { Micros } from "../core/base/units.ts";
@@ -10,12 +8,13 @@ import type { NodeStatus } from "../core/commitlog/protocol.ts";
 import { checkedGroup, checkedIndex, checkedNode, checkedSwitch } from "./client-input.ts";
 import { SystemClock } from "./clock.ts";
 import { defaultGroup, defaultPeers } from "./defaults.ts";
-import type { NetworkOptions } from "./network.ts";
 import { GrpcNetwork } from "./network.ts";
 import { checkedPeers } from "./peer-list.ts";
 import { SeededRandom } from "./random.ts";
 import { Reach } from "./reach.ts";
 import { TailIterator } from "./tail-iterator.ts";
+import type { TlsOptions } from "./tls-options.ts";
+import { dialOf } from "./tls-options.ts";
 import { Turns } from "./turn.ts";
 
 export interface LogClientOptions {
@@ -34,8 +33,8 @@ export interface LogClientOptions {
    * once. Without a session it ends as `outcome-unknown`, and the first append is a round trip faster.
    */
   readonly sessions?: boolean;
-  /** Encryption towards the nodes; without it everything is plain text. */
-  readonly credentials?: ChannelCredentials;
+  /** Encryption towards the nodes, and who this client is; without it everything is plain text. */
+  readonly tls?: TlsOptions;
 }
 
 export interface CallOptions {
@@ -102,7 +101,9 @@ export class LogClient {
     this.reach = new Reach(config.peers, this.clock);
     const ports = {
       clock: this.clock,
-      network: this.reach.watch(new GrpcNetwork({ turns: this.turns, ...credentialsOf(options) })),
+      network: this.reach.watch(
+        new GrpcNetwork({ turns: this.turns, dial: dialOf(options.tls, config.peers) }),
+      ),
       random: new SeededRandom(),
     };
     this.client = new Client(config, ports, { drained: () => this.admitWaiters() });
@@ -358,11 +359,4 @@ export class LogClient {
       }
     });
   }
-}
-
-/** A client only dials: the side that listens is never used. */
-function credentialsOf({ credentials }: LogClientOptions): Pick<NetworkOptions, "credentials"> {
-  return credentials === undefined
-    ? {}
-    : { credentials: { client: credentials, server: ServerCredentials.createInsecure() } };
 }

@@ -6,7 +6,7 @@ type Level = "debug" | "info" | "warn" | "error";
 
 /** What is refused again and again is logged this often at most; how often it happened between is counted. */
 const refusalSilenceMs = 1_000;
-const peerSilenceMs = 10_000;
+export const peerSilenceMs = 10_000;
 /** Kinds of refusal remembered at one time. */
 const refusalKindsMax = 1_024;
 
@@ -26,7 +26,7 @@ export function makeLogger(level: string, to: number | string): Logger {
 export class TraceLog implements Trace {
   readonly detailed = false;
   private readonly logger: Logger;
-  private readonly refusals = new Map<string, { since: number; more: number }>();
+  private readonly silence = new Silence();
   /** Terms that this node leads, by group, and in which nothing is committed yet. */
   private readonly unproven = new Map<string, number>();
 
@@ -45,9 +45,9 @@ export class TraceLog implements Trace {
     const [level, message] = said;
     let more: number | undefined = 0;
     if (event.kind === "refuse")
-      more = this.silenced(`${event.group} ${event.code} ${event.peer}`, refusalSilenceMs);
+      more = this.silence.heard(`${event.group} ${event.code} ${event.peer}`, refusalSilenceMs);
     else if (event.kind === "peer" && event.change === "refused")
-      more = this.silenced(`${event.group} ${event.peer} ${event.reason}`, peerSilenceMs);
+      more = this.silence.heard(`${event.group} ${event.peer} ${event.reason}`, peerSilenceMs);
     if (more !== undefined) this.logger[level](more === 0 ? event : { ...event, more }, message);
   }
 
@@ -58,17 +58,27 @@ export class TraceLog implements Trace {
     const line = { kind: "commit", node, group, term, index };
     this.logger.info(line, `leads with everything up to ${index} committed in term ${term}`);
   }
+}
+
+/** Keeps lines of one kind apart: what happens again and again is told now and then, and how often between. */
+export class Silence {
+  private readonly kinds = new Map<string, { since: number; more: number }>();
+  private readonly now: () => number;
+
+  constructor(now: () => number = () => performance.now()) {
+    this.now = now;
+  }
 
   /** @returns undefined when the line is left out, else how many were left out before it. */
-  private silenced(kind: string, silenceMs: number): number | undefined {
-    const now = performance.now();
-    const before = this.refusals.get(kind);
+  heard(kind: string, silenceMs: number): number | undefined {
+    const now = this.now();
+    const before = this.kinds.get(kind);
     if (before !== undefined && now - before.since < silenceMs) {
       before.more += 1;
       return undefined;
     }
-    if (this.refusals.size >= refusalKindsMax) this.refusals.clear();
-    this.refusals.set(kind, { since: now, more: 0 });
+    if (this.kinds.size >= refusalKindsMax) this.kinds.clear();
+    this.kinds.set(kind, { since: now, more: 0 });
     return before?.more ?? 0;
   }
 }

@@ -1,3 +1,4 @@
+import type * as net from "node:net";
 import type { ClientDuplexStream, ConnectionInjector, ServerDuplexStream, StatusObject } from "@grpc/grpc-js";
 import { ChannelCredentials, Client, Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { LogError } from "../core/base/errors.ts";
@@ -10,13 +11,21 @@ import type {
   Network,
   Service,
 } from "../core/io/network.ts";
+import { splitAddress } from "./address.ts";
 import type { BufferLimits, Duplex } from "./frame-stream.ts";
 import { FrameStream } from "./frame-stream.ts";
+import type { Gatekeeper, Presented } from "./gatekeeper.ts";
+import { actionOfMethod, gatedClient, gatedPeer } from "./gatekeeper.ts";
 import { clientOptions, serverOptions, windowBytes } from "./grpc-options.ts";
 import type { GuardRefusal } from "./port-guard.ts";
 import { PortGuard } from "./port-guard.ts";
 import type { Frames, FramesMethod } from "./proto.ts";
 import { bulkMethod, controlMethod, loadLogService, peerService, sessionMethod } from "./proto.ts";
+import type { TlsDial } from "./tls-dial.ts";
+import { dialCredentials, RefusableConnection, serverName, whyRefused } from "./tls-dial.ts";
+import { TlsDoor } from "./tls-door.ts";
+import type { TlsMaterial } from "./tls-files.ts";
+import type { Action } from "./tls-identity.ts";
 import type { Turns } from "./turn.ts";
 
 /** A connection that is not up by then ends with `timeout`. */
@@ -40,31 +49,25 @@ const methods: { readonly [service in Service]: FramesMethod } = {
 
 type Accept = (connection: Connection, service: Service) => ConnectionEvents;
 
-/** Encryption, and whose certificates are believed. */
-export interface NetworkCredentials {
-  readonly server: ServerCredentials;
-  readonly client: ChannelCredentials;
-}
-
-/** Who asks to open a connection, as far as the network knows. */
-export interface Caller {
-  readonly service: Service;
-  /** Address and port that the connection comes from. */
-  readonly from: string;
-  /** What the caller's certificate says; undefined without one. */
-  readonly identity: string | undefined;
+/** TLS on the side that listens. */
+export interface TlsListen {
+  readonly material: TlsMaterial;
+  readonly gatekeeper: Gatekeeper;
 }
 
 export interface NetworkOptions {
   /** Without them everything is plain text. */
-  readonly credentials?: NetworkCredentials;
-  /** Asked once for each accepted connection; false refuses it. Everybody is let in without it. */
-  readonly authorise?: (caller: Caller) => boolean;
+  readonly dial?: TlsDial | undefined;
+  readonly listen?: TlsListen | undefined;
   readonly turns: Turns;
   /** The plain methods of the service `Log`; without them they answer `UNIMPLEMENTED`. */
-  readonly logHandlers?: { readonly [method: string]: (...call: never[]) => void };
-  /** A connection was turned away before gRPC saw it. */
-  readonly refused?: (reason: GuardRefusal, from: string) => void;
+  readonly logHandlers?: Handlers;
+  /** A connection was turned away before gRPC saw it; `why` says more where more is known. */
+  readonly refused?: (reason: GuardRefusal, from: string, why?: string) => void;
+  /** Whoever opened a stream may not: what it showed is not enough. */
+  readonly denied?: (service: Service, from: string, why: string) => void;
+  /** A node that was dialled and this one do not believe each other. */
+  readonly distrusted?: (address: Address, service: Service, why: string) => void;
   /** Something of the host is not as expected; the network works, perhaps slower. */
   readonly warn?: (message: string) => void;
 }
@@ -80,25 +83,16 @@ export class GrpcNetwork implements Network {
   listen(address: Address, accept: Accept, done: (error: Error | undefined) => void): Listener {
     const server = new Server(serverOptions);
     const streams = new Set<FrameStream>();
-    const { turns, authorise, credentials } = this.options;
-    const answer = (service: Service) => (call: ServerDuplexStream<Frames, Frames>) =>
-      serve(call, service, { turns, streams, accept, authorise });
+    const { turns, logHandlers = {} } = this.options;
+    const entrance = new Entrance(this.options, (socket) => injector.injectConnection(socket));
+    const answer = (service: Service) => (call: AnyCall) =>
+      serve(call, service, { turns, streams, accept, entrance });
     server.addService(peerService, { Control: answer("peer-control"), Bulk: answer("peer-bulk") });
-    server.addService(loadLogService(), {
-      ...guarded(this.options.logHandlers ?? {}, authorise),
-      Session: answer("client"),
-    });
-    const injector = server.createConnectionInjector(
-      credentials?.server ?? ServerCredentials.createInsecure(),
-    );
+    server.addService(loadLogService(), { ...guarded(logHandlers, entrance), Session: answer("client") });
+    // Encryption ends at the entrance: gRPC is given what comes out of it.
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
     raiseServerWindow(server, this.options.warn);
-    const guard = new PortGuard(
-      {
-        accepted: (socket) => injector.injectConnection(socket),
-        refused: (reason, from) => this.options.refused?.(reason, from),
-      },
-      credentials !== undefined,
-    );
+    const guard = new PortGuard(entrance);
     guard.listen(splitAddress(address), (error) => {
       turns.enter();
       done(error === undefined ? undefined : listenError(address, error));
@@ -107,13 +101,17 @@ export class GrpcNetwork implements Network {
   }
 
   connect(address: Address, service: Service, events: ConnectionEvents): Connection {
-    const { turns } = this.options;
+    const { turns, dial, distrusted } = this.options;
     const stream = new FrameStream(turns, limits[service]);
-    const client = new Client(
-      address,
-      this.options.credentials?.client ?? ChannelCredentials.createInsecure(),
-      clientOptions,
-    );
+    const shown = service === "client" ? new RefusableConnection(events) : undefined;
+    shown?.attach(stream);
+    const client =
+      dial === undefined
+        ? new Client(address, ChannelCredentials.createInsecure(), clientOptions)
+        : new Client(address, dialCredentials(dial, address), {
+            ...clientOptions,
+            "grpc.ssl_target_name_override": serverName(dial, address),
+          });
     const { path, requestSerialize, responseDeserialize } = methods[service];
     const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
     let opened = false;
@@ -141,9 +139,16 @@ export class GrpcNetwork implements Network {
     call.on("error", () => undefined);
     call.on("status", (ended: StatusObject) => {
       over();
-      stream.finish(reasonOf(ended, opened));
+      const why = opened ? undefined : whyRefused(ended, address);
+      if (why !== undefined && !stream.isEnded) distrusted?.(address, service, why);
+      if (why === undefined) stream.finish(reasonOf(ended, opened));
+      else if (shown === undefined) stream.finish("protocol");
+      else if (!stream.isEnded) {
+        turns.enter();
+        shown.refuse(why);
+      }
     });
-    return stream;
+    return shown ?? stream;
   }
 }
 
@@ -158,19 +163,73 @@ function clientDuplex(call: ClientDuplexStream<Frames, Frames>, ending: () => vo
   };
 }
 
+/** Who comes in: handshakes, and what each connection showed. */
+class Entrance {
+  readonly handshake: ((socket: net.Socket) => void) | undefined;
+  private readonly options: NetworkOptions;
+  private readonly door: TlsDoor | undefined;
+  private readonly inject: (socket: net.Socket) => void;
+
+  constructor(options: NetworkOptions, inject: (socket: net.Socket) => void) {
+    this.options = options;
+    this.inject = inject;
+    const { listen } = options;
+    if (listen === undefined) return;
+    const door = new TlsDoor(listen.material, {
+      secured: inject,
+      failed: (why, from) => this.refused("tls", from, why),
+    });
+    this.door = door;
+    this.handshake = (socket) => door.accept(socket);
+  }
+
+  accepted(socket: net.Socket): void {
+    // Told by name at its first call, as everybody who is refused.
+    const fault = "this node speaks TLS, and this connection is plain text: give tlsCa (--tls-ca)";
+    this.door?.remember(socket, { fault });
+    this.inject(socket);
+  }
+
+  refused(reason: GuardRefusal, from: string, why?: string): void {
+    this.options.refused?.(reason, from, why);
+  }
+
+  /** What is refused, and why; undefined lets it in. */
+  refusal(
+    call: AnyCall,
+    service: Service,
+    wanted: Action,
+    presented = this.shownBy(call),
+  ): string | undefined {
+    const gatekeeper = this.options.listen?.gatekeeper;
+    if (gatekeeper === undefined || presented === undefined) return undefined;
+    const why =
+      service === "client" ? gatekeeper.refusal(presented, wanted) : gatekeeper.peerRefusal(presented);
+    if (why !== undefined) this.denied(call, service, why);
+    return why;
+  }
+
+  /** @returns undefined where nobody shows anything. */
+  shownBy(call: AnyCall): Presented | undefined {
+    return this.door?.of(call.getPeer());
+  }
+
+  denied(call: AnyCall, service: Service, why: string): void {
+    this.options.denied?.(service, call.getPeer(), why);
+  }
+}
+
 interface Serving {
   readonly turns: Turns;
   readonly streams: Set<FrameStream>;
   readonly accept: Accept;
-  readonly authorise: NetworkOptions["authorise"];
+  readonly entrance: Entrance;
 }
 
-function serve(call: ServerDuplexStream<Frames, Frames>, service: Service, serving: Serving): void {
-  if (serving.authorise?.(callerOf(call, service)) === false) {
-    call.emit("error", {
-      code: status.PERMISSION_DENIED,
-      details: `the service ${service} is not open to this caller`,
-    });
+function serve(call: AnyCall, service: Service, serving: Serving): void {
+  const why = serving.entrance.refusal(call, service, "read");
+  if (why !== undefined) {
+    call.emit("error", denial(why));
     return;
   }
   const stream = new FrameStream(serving.turns, limits[service]);
@@ -192,7 +251,7 @@ function serve(call: ServerDuplexStream<Frames, Frames>, service: Service, servi
   serving.streams.add(stream);
   call.sendMetadata(new Metadata());
   serving.turns.enter();
-  stream.attach(duplex, serving.accept(stream, service));
+  stream.attach(duplex, gated(call, service, stream, serving));
   stream.start();
   call.on("data", (frames: Frames) => stream.receive(frames));
   call.on("end", () => {
@@ -203,28 +262,42 @@ function serve(call: ServerDuplexStream<Frames, Frames>, service: Service, servi
   call.on("error", () => over("protocol"));
 }
 
-type Handlers = NonNullable<NetworkOptions["logHandlers"]>;
+/** What the node hears of a connection: only what the other end may say. */
+function gated(call: AnyCall, service: Service, stream: FrameStream, serving: Serving): ConnectionEvents {
+  const { accept, entrance } = serving;
+  const events = accept(stream, service);
+  const presented = entrance.shownBy(call);
+  if (presented === undefined) return events;
+  if (service === "client")
+    return gatedClient(events, stream, (action) => entrance.refusal(call, service, action, presented));
+  return gatedPeer(events, presented.identity?.name ?? "", (why) => {
+    entrance.denied(call, service, why);
+    stream.finish("protocol", true);
+  });
+}
+
+function denial(why: string): { code: status; details: string; metadata: Metadata } {
+  const metadata = new Metadata();
+  metadata.set("quorumlog-code", "not-authorised");
+  metadata.set("quorumlog-retry", "never");
+  return { code: status.PERMISSION_DENIED, details: why, metadata };
+}
+
+type Handlers = { readonly [method: string]: (...call: never[]) => void };
 type AnyCall = ServerDuplexStream<Frames, Frames>;
 
-/** The plain methods, behind the same hook as the streams. */
-function guarded(handlers: Handlers, authorise: NetworkOptions["authorise"]): Handlers {
-  if (authorise === undefined) return handlers;
-  const denied = { code: status.PERMISSION_DENIED, details: "the service is not open to this caller" };
+/** The plain methods, behind the same gate as the streams. */
+function guarded(handlers: Handlers, entrance: Entrance): Handlers {
   const entries = Object.entries(handlers).map(([name, handler]) => {
-    const call = (request: AnyCall, callback?: (error: typeof denied) => void): void => {
-      if (authorise(callerOf(request, "client"))) handler(...([request, callback] as never[]));
-      else if (callback === undefined) request.emit("error", denied);
-      else callback(denied);
+    const call = (request: AnyCall, callback?: (error: ReturnType<typeof denial>) => void): void => {
+      const why = entrance.refusal(request, "client", actionOfMethod[name] ?? "admin");
+      if (why === undefined) handler(...([request, callback] as never[]));
+      else if (callback === undefined) request.emit("error", denial(why));
+      else callback(denial(why));
     };
     return [name, call] as const;
   });
   return Object.fromEntries(entries) as Handlers;
-}
-
-function callerOf(call: AnyCall, service: Service): Caller {
-  const { sslPeerCertificate } = call.getAuthContext();
-  const name = sslPeerCertificate?.subject?.CN;
-  return { service, from: call.getPeer(), identity: Array.isArray(name) ? name[0] : name };
 }
 
 /** Why a dialled stream ended. `refused` and `reset` tell of a process that is gone. */
@@ -274,15 +347,6 @@ function raiseServerWindow(server: Server, warn: ((message: string) => void) | u
     host.updateSettings?.({ initialWindowSize: windowBytes });
     host.on("session", (session) => session.setLocalWindowSize(windowBytes));
   }
-}
-
-/** @throws LogError bad-configuration unless the address is `host:port`. */
-export function splitAddress(address: Address): { readonly host: string; readonly port: number } {
-  const match = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(address);
-  const port = Number(match?.[2]);
-  if (match?.[1] === undefined || !(port <= 65_535))
-    throw new LogError("bad-configuration", `not an address: ${address} (allowed: host:port)`);
-  return { host: match[1], port };
 }
 
 function listenError(address: Address, error: NodeJS.ErrnoException): LogError {

@@ -4,6 +4,10 @@ import * as net from "node:net";
 /** What every HTTP/2 client says first. */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 const http1 = /^(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|CONNECT|TRACE) /;
+/** The first byte of a TLS handshake. */
+const handshakeByte = 0x16;
+/** The alert `protocol_version`, which a TLS client understands where nobody speaks TLS. */
+const noTls = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x46]);
 const http1Answer =
   "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n" +
   "This port speaks gRPC. Health and metrics are on the node's HTTP port.\n";
@@ -15,10 +19,13 @@ const descriptorsReserved = 512;
 const connectionsMaxDefault = 16_384;
 
 /** Why a connection was turned away before gRPC saw it. */
-export type GuardRefusal = "http1" | "garbage" | "silent" | "too-many";
+export type GuardRefusal = "http1" | "garbage" | "silent" | "too-many" | "tls";
 
 export interface GuardEvents {
+  /** It opened with the HTTP/2 preface, in plain text. */
   accepted(socket: net.Socket): void;
+  /** It opened with a TLS handshake. Without this one, nobody here speaks TLS. */
+  readonly handshake: ((socket: net.Socket) => void) | undefined;
   refused(reason: GuardRefusal, from: string): void;
 }
 
@@ -28,14 +35,11 @@ export interface GuardEvents {
  */
 export class PortGuard {
   private readonly events: GuardEvents;
-  private readonly encrypted: boolean;
   private readonly server: net.Server;
   private readonly waiting = new Set<net.Socket>();
 
-  /** @param encrypted what comes first is a TLS handshake, which looks at its bytes itself. */
-  constructor(events: GuardEvents, encrypted = false) {
+  constructor(events: GuardEvents) {
     this.events = events;
-    this.encrypted = encrypted;
     this.server = net.createServer({ noDelay: true }, (socket) => this.meet(socket));
     this.server.maxConnections = connectionsMax();
     this.server.on("drop", (from) => events.refused("too-many", from?.remoteAddress ?? ""));
@@ -67,11 +71,6 @@ export class PortGuard {
   }
 
   private meet(socket: net.Socket): void {
-    if (this.encrypted) {
-      socket.on("error", () => socket.destroy());
-      this.events.accepted(socket);
-      return;
-    }
     this.waiting.add(socket);
     const from = socket.remoteAddress ?? "";
     const leave = (): void => {
@@ -79,12 +78,20 @@ export class PortGuard {
       this.waiting.delete(socket);
       socket.removeAllListeners("readable");
     };
-    const refuse = (reason: GuardRefusal, answer = ""): void => {
+    const refuse = (reason: GuardRefusal, answer: string | Uint8Array = ""): void => {
       leave();
       this.events.refused(reason, from);
-      if (answer === "") return void socket.destroy();
+      if (answer.length === 0) return void socket.destroy();
       socket.resume();
-      socket.end(answer, "latin1", () => socket.destroy());
+      socket.end(answer, () => socket.destroy());
+    };
+    /** Hands the socket on, with what was read of it. */
+    const pass = (seen: Buffer, to: (socket: net.Socket) => void): void => {
+      leave();
+      socket.removeListener("close", leave);
+      // Not before: bytes that go back make the socket readable again.
+      socket.unshift(seen);
+      to(socket);
     };
     const timer = setTimeout(() => refuse("silent"), prefaceMsMax);
     timer.unref();
@@ -95,17 +102,14 @@ export class PortGuard {
       const more = socket.read() as Buffer | null;
       if (more === null) return;
       seen = seen.length === 0 ? more : Buffer.concat([seen, more]);
+      const { handshake } = this.events;
+      if (seen[0] === handshakeByte)
+        return handshake === undefined ? refuse("tls", noTls) : pass(seen, handshake);
       const length = Math.min(seen.length, preface.length);
       if (preface.compare(seen, 0, length, 0, length) !== 0) {
         if (http1.test(seen.toString("latin1", 0, 8))) refuse("http1", http1Answer);
         else refuse("garbage");
-      } else if (length === preface.length) {
-        leave();
-        socket.removeListener("close", leave);
-        // Not before: bytes that go back make the socket readable again.
-        socket.unshift(seen);
-        this.events.accepted(socket);
-      }
+      } else if (length === preface.length) pass(seen, (whole) => this.events.accepted(whole));
     });
   }
 }

@@ -3,6 +3,7 @@ import { LogError } from "../core/base/errors.ts";
 import { DiskFault } from "../core/io/disk.ts";
 import type { Trace, TraceEvent } from "../core/io/trace.ts";
 import { Node } from "../core/node/node.ts";
+import { isLoopback } from "./address.ts";
 import { SystemClock } from "./clock.ts";
 import type { ServerConfig } from "./config.ts";
 import { directoryFault } from "./directory.ts";
@@ -14,8 +15,12 @@ import { fanOut, makeLogger, TraceLog } from "./logging.ts";
 import { Metrics } from "./metrics.ts";
 import { GrpcNetwork } from "./network.ts";
 import { SeededRandom } from "./random.ts";
+import { serverNetwork } from "./server-network.ts";
 import type { ServerNews } from "./server-news.ts";
 import { sameSignalMs } from "./server-news.ts";
+import type { TlsMaterial } from "./tls-files.ts";
+import type { Authorise } from "./tls-identity.ts";
+import { authoriseByRole } from "./tls-identity.ts";
 import { Turns } from "./turn.ts";
 import { version } from "./version.ts";
 
@@ -30,35 +35,49 @@ export class QuorumServer {
   private readonly refusals = new PeerRefusals();
   private stopping = false;
 
-  /** @param listener hears the trace beside log and metrics. */
-  constructor(config: ServerConfig, logger: Logger, listener?: Trace) {
+  /**
+   * @param listener hears the trace beside log and metrics.
+   * @param authorise what clients may do, where the port speaks TLS; by default what their certificates' roles say.
+   */
+  constructor(
+    config: ServerConfig,
+    logger: Logger,
+    listener?: Trace,
+    authorise: Authorise = authoriseByRole,
+  ) {
     this.config = config;
     this.logger = logger;
     const turns = new Turns();
     this.metrics = new Metrics(version, () => [...this.node.groups.values()].map((group) => group.status()));
     this.disk = new FileDisk(config.dataDirectory, turns, this.metrics.disk);
     const service = new LogService(() => this.node, turns);
+    const trace = fanOut([
+      this.metrics,
+      new TraceLog(this.logger),
+      this.refusals,
+      ...(listener === undefined ? [] : [listener]),
+    ]);
+    const { turnedAway } = this.metrics;
+    const told = serverNetwork({ config, authorise, logger, turnedAway, trace });
     this.node = new Node(config.node, {
       clock: new SystemClock(turns),
       disk: this.disk,
-      network: new GrpcNetwork({
-        turns,
-        logHandlers: service.handlers,
-        refused: (reason) => this.metrics.turnedAway.add(reason),
-        warn: (message) => this.logger.warn(message),
-      }),
+      network: new GrpcNetwork({ ...told, turns, logHandlers: service.handlers }),
       random: new SeededRandom(),
-      trace: fanOut([
-        this.metrics,
-        new TraceLog(this.logger),
-        this.refusals,
-        ...(listener === undefined ? [] : [listener]),
-      ]),
+      trace,
     });
-    this.http = new HttpServer({
-      notReady: () => this.notReady(),
-      metrics: () => this.metrics.registry.metrics(),
-    });
+    this.http = new HttpServer(
+      {
+        notReady: () => this.notReady(),
+        metrics: () => this.metrics.registry.metrics(),
+      },
+      this.httpTls,
+    );
+  }
+
+  /** Health and metrics are encrypted where others than this machine ask for them. */
+  private get httpTls(): TlsMaterial | undefined {
+    return isLoopback(this.config.httpHost) ? undefined : this.config.tls?.material;
   }
 
   /** @throws LogError: the directory or a port is in use, the directory is another's, the disk fails. */
@@ -77,8 +96,12 @@ export class QuorumServer {
       this.close();
       throw error;
     }
-    const http = `http://${config.httpHost}:${config.httpPort}`;
-    this.logger.info({ listen: config.node.listen, http, data: config.dataDirectory, version }, "started");
+    const http = `${this.httpTls === undefined ? "http" : "https"}://${config.httpHost}:${config.httpPort}`;
+    const tls = config.tls !== undefined;
+    this.logger.info(
+      { listen: config.node.listen, tls, http, data: config.dataDirectory, version },
+      "started",
+    );
   }
 
   /** Hands leadership over, closes the log and the ports. */

@@ -166,7 +166,7 @@ describe("configuration", () => {
     const peers = "n0-10.0.0.1:40911;n1-10.0.0.2:40911;n2-10.0.0.3:40911";
     const flags = { ...good, dLegerPeers: peers };
     expect(problems({ flags }).join()).to.contain(
-      "an address of this machine only, or any with allowInsecure=true",
+      "an address of this machine only, or any with TLS (tlsCert, tlsKey, tlsCa) or allowInsecure=true",
     );
     expect(problems({ flags: { ...good, httpHost: "0.0.0.0" } }).join()).to.contain("httpHost");
     expect(load({ flags: { ...flags, allowInsecure: "true" } }).warnings.join()).to.contain(

@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
+import type { LogClientOptions } from "#prod/log-client";
 import { LogClient } from "#prod/log-client";
 import { projectRoot } from "../../support/sources.ts";
 
@@ -162,7 +163,7 @@ export class Cluster {
     return exit;
   }
 
-  client(options: { readonly sessions?: boolean; readonly timeoutMs?: number } = {}): LogClient {
+  client(options: Pick<LogClientOptions, "sessions" | "timeoutMs" | "tls"> = {}): LogClient {
     const client = new LogClient({ peers: this.peers, ...options });
     this.clients.push(client);
     return client;

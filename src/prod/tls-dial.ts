@@ -1,0 +1,106 @@
+import * as tls from "node:tls";
+import type { StatusObject } from "@grpc/grpc-js";
+import { ChannelCredentials, status } from "@grpc/grpc-js";
+import type { Address, Connection, ConnectionEvents } from "../core/io/network.ts";
+import { splitAddress } from "./address.ts";
+import { refusalFrame } from "./gatekeeper.ts";
+import { describe, identityOf } from "./tls-identity.ts";
+
+/** What the dialling side of TLS knows. */
+export interface TlsDial {
+  readonly context: tls.SecureContext;
+  /** The node that listens at an address; undefined when the configuration does not say. */
+  nodeAt(address: Address): string | undefined;
+}
+
+/** Credentials towards one address: the certificate there must be of a node, of the right one, and for that host. */
+export function dialCredentials({ context, nodeAt }: TlsDial, address: Address): ChannelCredentials {
+  const { host } = splitAddress(address);
+  const expected = nodeAt(address);
+  return ChannelCredentials.createFromSecureContext(context, {
+    checkServerIdentity: (_name, certificate) => {
+      const identity = identityOf(certificate.subject);
+      const wanted = expected ?? identity.name;
+      if (!identity.roles.includes("node") || identity.name !== wanted)
+        return new Error(`its certificate is of ${describe(identity)}, not of node ${wanted}`);
+      return tls.checkServerIdentity(host, certificate);
+    },
+  });
+}
+
+/** Server names are no addresses (RFC 6066), so a node is asked for by its id. */
+export function serverName({ nodeAt }: TlsDial, address: Address): string {
+  return nodeAt(address) ?? "node";
+}
+
+const untrusted = /self[- ]signed certificate|unable to (get|verify)|unknown ca/i;
+const dated = /certificate (has expired|is not yet valid)/i;
+const plain = /alert protocol version|wrong version number|packet length too long/i;
+const named =
+  /certificate is of .*|certificate's altnames.*|\w+ certificate purpose|alert (bad certificate|certificate \w+)/i;
+/** What gRPC adds behind the last error. */
+const note = /\.? Resolution note:.*$/;
+
+/**
+ * Why a stream that never opened was refused for who the two ends are; undefined when that was not the reason, and
+ * dialling again may help.
+ */
+export function whyRefused({ code, details }: StatusObject, address: Address): string | undefined {
+  if (code === status.PERMISSION_DENIED || code === status.UNAUTHENTICATED) return `${address}: ${details}`;
+  if (code !== status.UNAVAILABLE) return undefined;
+  if (plain.test(details))
+    return `${address} does not speak TLS: leave tlsCa out (--tls-ca), or start the node with tlsCert`;
+  if (untrusted.test(details))
+    return `the certificate of ${address} is not signed by an authority in tlsCa (--tls-ca)`;
+  const date = dated.exec(details)?.[0];
+  if (date !== undefined)
+    return `${address}: its ${date}; make a new one (quorumlog certs --renew), or set this machine's clock`;
+  const name = named.exec(details.replace(note, ""))?.[0];
+  return name === undefined ? undefined : `${address} is not who it should be: ${name}`;
+}
+
+/**
+ * A dialled client connection that, where it is refused, stays up just long enough to say so: its first frame is
+ * answered with the fault. Callers are then told `not-authorised`, and do not dial until their time is over.
+ */
+export class RefusableConnection implements Connection {
+  private readonly events: ConnectionEvents;
+  private inner: Connection | undefined;
+  private why: string | undefined;
+  private over = false;
+
+  constructor(events: ConnectionEvents) {
+    this.events = events;
+  }
+
+  attach(inner: Connection): void {
+    this.inner = inner;
+  }
+
+  /** In place of `closed`. */
+  refuse(why: string): void {
+    this.why = why;
+    this.events.opened();
+  }
+
+  send(frame: Uint8Array): boolean {
+    const { why } = this;
+    if (why === undefined) return this.inner?.send(frame) ?? true;
+    const answer = refusalFrame(frame, why);
+    setImmediate(() => {
+      if (!this.over) this.events.frame(answer);
+      if (!this.over) this.events.closed("closed");
+      this.over = true;
+    });
+    return true;
+  }
+
+  queuedBytes(): number {
+    return this.inner?.queuedBytes() ?? 0;
+  }
+
+  close(): void {
+    this.over = true;
+    this.inner?.close();
+  }
+}
