@@ -11,6 +11,8 @@ import { encodeSegmentHeader, segmentName } from "./segment.ts";
 /** Zeros are written in pieces of this size, so that a new segment never holds up the disk for long. */
 const zeroPieceBytes = 1_024 * 1_024;
 const zeroBlockBytes = 65_536;
+/** What waits for a sync is kept small: beside a sync of a whole segment the log's own syncs would take as long as that. */
+const unsyncedBytesMax = 4 * zeroPieceBytes;
 
 /** The segment files of one log. */
 export class LogFiles {
@@ -58,8 +60,10 @@ export class LogFiles {
   *create(number: number): Task<Segment> {
     const file = yield* wait<DiskFile>((done) => this.disk.open(this.path(number), "new", done));
     try {
-      yield* this.zero(file, 0, this.segmentBytes);
-      yield* wait<void>((done) => file.sync(done));
+      for (let at = 0; at < this.segmentBytes; at += unsyncedBytesMax) {
+        yield* this.zero(file, at, Math.min(this.segmentBytes, at + unsyncedBytesMax));
+        yield* wait<void>((done) => file.sync(done));
+      }
       yield* this.syncDirectory();
     } catch (error) {
       // Nobody waits for the closing: until a failure is told, the node goes on acknowledging.
