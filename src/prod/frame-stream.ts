@@ -18,8 +18,11 @@ export interface BufferLimits {
   readonly bufferFramesMax: number;
 }
 
-/** Frame bytes in one gRPC message; a larger frame travels alone. */
-const messageBytesMax = 1_024 * 1_024;
+/**
+ * Frame bytes in one gRPC message; a larger frame travels alone. A message is decoded once it is there as a whole, so
+ * small ones let the other side begin with the first frames while the next ones are on their way.
+ */
+const messageBytesMax = 32 * 1_024;
 
 /**
  * A connection over a gRPC stream. Frames queued in one turn leave in one message; while the stream is writing, the

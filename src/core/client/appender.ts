@@ -118,6 +118,7 @@ export class Appender {
     const { queue, binding, config } = this;
     const entriesMax = Math.min(config.appendEntriesMax, server?.appendEntriesMax ?? config.appendEntriesMax);
     const bytesMax = Math.min(config.appendBytesMax, server?.appendBytesMax ?? config.appendBytesMax);
+    const fullAt = Math.min(bytesMax, config.frameBytesMax);
     const inFlightMax = Math.min(config.inFlightMax, server?.inFlightMax ?? config.inFlightMax);
     const calls: AppendCall[] = [];
     let position = -1;
@@ -135,7 +136,7 @@ export class Appender {
         continue;
       }
       const more = call.bodies.length;
-      if (position >= 0 && (entries + more > entriesMax || bytes + call.bytes > bytesMax)) break;
+      if (position >= 0 && (entries + more > entriesMax || bytes + call.bytes > fullAt)) break;
       if (!config.sessions) {
         if (this.inFlight > 0 && this.inFlight + entries + more > inFlightMax) break;
       } else if (

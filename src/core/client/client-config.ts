@@ -2,7 +2,7 @@ import type { GroupId, NodeId } from "../base/brand.ts";
 import { entryBodyBytesMax } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { Micros } from "../base/units.ts";
-import { mebibyte, millisecond, second } from "../base/units.ts";
+import { kibibyte, mebibyte, millisecond, second } from "../base/units.ts";
 import type { Address } from "../io/network.ts";
 
 /** A node that the client may dial. */
@@ -34,6 +34,11 @@ export interface ClientConfig {
   readonly appendEntriesMax: number;
   /** Body bytes of one append call, and of one frame; beyond it `batch-too-large`. */
   readonly appendBytesMax: number;
+  /**
+   * A frame takes no further call beyond so many body bytes. Several small ones keep client, network, leader and disks at
+   * work at the same time, where one large one would make each wait for the other.
+   */
+  readonly frameBytesMax: number;
   /** Entries sent and not yet answered. The nodes keep as many sequences of a session, so no retry is too old. */
   readonly inFlightMax: number;
   /** Append calls that are not answered yet, and the bytes of their bodies. */
@@ -66,6 +71,7 @@ export const defaultClientConfig: Omit<ClientConfig, "group" | "peers"> = {
   entryBodyBytesMax,
   appendEntriesMax: 1_024,
   appendBytesMax: entryBodyBytesMax,
+  frameBytesMax: 32 * kibibyte,
   inFlightMax: 1_024,
   pendingAppendsMax: 4_096,
   pendingBytesMax: 16 * mebibyte,
@@ -102,6 +108,7 @@ export function checkClientConfig(config: ClientConfig): void {
     ["inFlightMax", 1, 65_536],
     ["appendEntriesMax", 1, config.inFlightMax],
     ["appendBytesMax", config.entryBodyBytesMax, 6 * mebibyte],
+    ["frameBytesMax", 1, 6 * mebibyte],
     ["pendingAppendsMax", 1, 1_000_000],
     ["pendingBytesMax", config.appendBytesMax, 1_024 * mebibyte],
     ["pendingCallsMax", 1, 1_000_000],

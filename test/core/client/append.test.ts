@@ -45,6 +45,17 @@ describe("client appends", () => {
     expect(h.node(0).appends.map(({ bodies }) => bodies.length)).to.deep.equal([4, 4, 3, 1]);
   });
 
+  it("begins another frame at frameBytesMax, though one call may be larger", () => {
+    const h = new Harness([soleLeader()], { frameBytesMax: 6 });
+    const calls = ["abc", "def", "g", "too large for it", "h"].map((text) => h.append(text));
+    h.run(second);
+    expect(calls.map(codeOf)).to.deep.equal(["ok", "ok", "ok", "ok", "ok"]);
+    const sizes = h
+      .node(0)
+      .requests.flatMap((request) => (request.type === "append" ? [request.bodies.length] : []));
+    expect(sizes).to.deep.equal([2, 1, 1, 1]);
+  });
+
   it("pipelines without waiting for answers, up to inFlightMax entries", () => {
     const h = new Harness([firstAppends(9, swallow, soleLeader())], { inFlightMax: 8, appendEntriesMax: 1 });
     h.node(0).limits = { ...h.node(0).limits, inFlightMax: 6 };
