@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { cpuSecondsOf } from "../support/process-stats.ts";
 import { Children, freePorts, isInstalled, persist } from "../support/processes.ts";
@@ -31,11 +32,15 @@ export function dledger(sources: string): Peer {
 }
 
 function fetchClassPath(sources: string): string | undefined {
-  const pom = path.join(sources, "pom.xml");
-  const args = ["-q", "-f", pom, "dependency:build-classpath", "-Dmdep.outputFile=/dev/stdout"];
-  const { status, stdout } = spawnSync("mvn", args, { encoding: "utf8" });
-  const last = stdout?.trim().split("\n").at(-1);
-  return status === 0 && last !== undefined && last.includes(".jar") ? last : undefined;
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlog-dledger-"));
+  try {
+    const file = path.join(directory, "class-path");
+    const args = ["-q", "-f", path.join(sources, "pom.xml"), "dependency:build-classpath"];
+    const { status } = spawnSync("mvn", [...args, `-Dmdep.outputFile=${file}`], { stdio: "ignore" });
+    return status === 0 ? fs.readFileSync(file, "utf8").trim() : undefined;
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 async function start(sources: string, classPath: string, directory: string): Promise<PeerRun> {
