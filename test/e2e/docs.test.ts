@@ -7,6 +7,10 @@ import { runProgram, Terminal } from "./support/terminal.ts";
 /** Commands that are not run here, each with the reason. */
 const leftOut: readonly { readonly command: RegExp; readonly reason: string }[] = [
   { command: /^npm (ci|test)\b/, reason: ".ci/run runs it; here it would run itself" },
+  {
+    command: /^npm run soak -- (failover|restart|backpressure|disk-full)$/,
+    reason: "it kills, stops and fills processes of its own, for half a minute even in its short form",
+  },
   { command: /^\.ci\/run$/, reason: "it runs this test" },
   { command: /^npm run mutants$/, reason: "all mutants take many minutes; the README's test runs one" },
   { command: /^npm run mutants -- --only /, reason: "the README's test runs it with another mutant" },
