@@ -168,7 +168,15 @@ async function status(
   const errors = answers.flatMap((answer) => ("error" in answer ? [answer.error] : []));
   if (errors.length === nodes.length) throw nobodyAnswers(nodes, errors, options.timeoutMs);
   print(json ? JSON.stringify(report) : statusTable(report));
-  return exitCodes.ok;
+  return isHealthy(report) ? exitCodes.ok : exitCodes.unhealthy;
+}
+
+/** Whether somebody leads and a majority answers: for scripts, which read the exit code. */
+function isHealthy({ leader, nodes }: StatusReport): boolean {
+  const answering = nodes.filter(({ role }) => role !== "unreachable");
+  // The dead leader of a moment ago is still named by those who have not missed it yet.
+  const led = leader !== null && !nodes.some(({ id, role }) => id === leader && role === "unreachable");
+  return led && answering.length * 2 > nodes.length;
 }
 
 /** Why no status came: nobody can be reached, or time ran out before that was known. */

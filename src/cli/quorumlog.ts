@@ -50,7 +50,7 @@ function help(): string {
     ...lines,
     "",
     "Options:",
-    "  --version  print the version",
+    "  --version  print the version (-v)",
     "  --help     print this, or with a command its options",
     "",
   ].join("\n");
@@ -64,7 +64,7 @@ function version(): string {
 /** @returns the exit code. */
 async function main(args: readonly string[]): Promise<number> {
   const [word = "", ...rest] = args;
-  if (word === "--version" || word === "-V") {
+  if (["--version", "-V", "-v"].includes(word)) {
     process.stdout.write(`${version()}\n`);
     return 0;
   }
@@ -75,7 +75,11 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const subcommand = subcommands.find((candidate) => candidate.name === name);
-  if (subcommand !== undefined) return (await subcommand.load())(word === "help" ? ["--help"] : rest);
+  if (subcommand !== undefined) {
+    // `help log append` and `log help append` are `log append --help`.
+    const asked = word === "help" || rest[0] === "help" ? [...rest.slice(1), "--help"] : rest;
+    return (await subcommand.load())(asked);
+  }
   if (name === "") process.stderr.write(help());
   else {
     const names = subcommands.map((candidate) => candidate.name);

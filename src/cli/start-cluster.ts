@@ -64,8 +64,7 @@ export async function startCluster(request: StartRequest): Promise<number> {
 /** Variables of one node, which three cannot share. A shell may have them for another purpose, so they are no error. */
 function tellLeftOut(): void {
   for (const { key, env } of configKeys) {
-    if (!["dLegerSelfId", "dLegerPeers", "httpPort"].includes(key) || process.env[env] === undefined)
-      continue;
+    if (!["dLegerPeers", "httpPort"].includes(key) || process.env[env] === undefined) continue;
     process.stderr.write(
       `variable ${env} is left out: it is of one node; ports of three follow --base-port\n`,
     );
@@ -134,12 +133,18 @@ function openLog(plan: NodePlan, setting: DirectorySetting): number {
   }
 }
 
+/** What stopped several of them for the same reason, as a wrong setting does, is told once. */
 function tellFailure(running: readonly Running[], outcome: readonly Started[]): void {
+  const plansOf = new Map<string, NodePlan[]>();
   outcome.forEach((started, at) => {
     const plan = running[at]?.plan;
     if (started === "started" || plan === undefined) return;
-    process.stderr.write(`${plan.id} could not start: ${started.failed}\n  its log: ${plan.log}\n`);
+    plansOf.set(started.failed, [...(plansOf.get(started.failed) ?? []), plan]);
   });
+  for (const [why, plans] of plansOf) {
+    const [ids, logs] = [plans.map(({ id }) => id), plans.map(({ log }) => log)];
+    process.stderr.write(`${ids.join(", ")} could not start: ${why}\n  log: ${logs.join(", ")}\n`);
+  }
 }
 
 function tellDeath({ plan, child, ended }: Running, request: StartRequest): void {

@@ -3,6 +3,8 @@ import { configKeys } from "../prod/config-keys.ts";
 import { runCommander } from "./log-options.ts";
 
 export interface StartRequest {
+  /** Whether the configuration file, a flag or a variable says which one node it is. */
+  readonly single: boolean;
   /** One node, from this file; undefined for three nodes, or one given by flags alone. */
   readonly config: string | undefined;
   readonly basePort: number;
@@ -14,10 +16,11 @@ export const defaultBasePort = 40_911;
 /** HTTP ports lie this far above the gRPC ports. */
 export const httpOffset = 1_000;
 const nodes = 3;
+const selfIdVariable = "QUORUMLOG_SELF_ID";
 const basePortMax = 65_535 - httpOffset - nodes + 1;
 
 const closing = `
-Without --config and --self-id three nodes are started, n0, n1 and n2, each a process of its own, with their data
+Without --config, --self-id and QUORUMLOG_SELF_ID three nodes are started, n0, n1 and n2, each a process of its own, with their data
 under --data (default: data) and the other settings passed on to each of them, except --peers and --http-port, which
 follow from --base-port: --readonly starts all three read-only.
 Every setting can also stand in the configuration file or in its variable (QUORUMLOG_HTTP_PORT for --http-port); a
@@ -33,7 +36,10 @@ function basePortOf(text: string): number {
 }
 
 /** @returns the request, or the exit code when the command line ends here. */
-export function parseStart(args: readonly string[]): StartRequest | number {
+export function parseStart(
+  args: readonly string[],
+  environment: { readonly [name: string]: string | undefined } = process.env,
+): StartRequest | number {
   const program = new Command("quorumlog start")
     .description("Run three nodes on this machine, or one.")
     .option("--config <file>", "run one node from this file of properties")
@@ -62,22 +68,29 @@ export function parseStart(args: readonly string[]): StartRequest | number {
     const value = values[camelCase(flag)];
     if (typeof value === "string") flags[key] = value;
   }
-  const wrong = misfit(values.config, program.getOptionValueSource("basePort") === "cli", flags);
+  const one =
+    values.config !== undefined
+      ? "--config"
+      : flags["dLegerSelfId"] !== undefined
+        ? "--self-id"
+        : environment[selfIdVariable] !== undefined
+          ? `the variable ${selfIdVariable}`
+          : undefined;
+  const wrong = misfit(one, program.getOptionValueSource("basePort") === "cli", flags);
   if (wrong !== undefined) {
     process.stderr.write(`error: ${wrong}\n(add --help for what is allowed)\n`);
     return 64;
   }
-  return { config: values.config, basePort: values.basePort, flags };
+  return { single: one !== undefined, config: values.config, basePort: values.basePort, flags };
 }
 
 /** What belongs to the other way to start, so that nobody thinks it had an effect; undefined when nothing does. */
 function misfit(
-  config: string | undefined,
+  one: string | undefined,
   basePortGiven: boolean,
   flags: StartRequest["flags"],
 ): string | undefined {
-  const one = config === undefined ? "--self-id" : "--config";
-  if (config !== undefined || flags["dLegerSelfId"] !== undefined) {
+  if (one !== undefined) {
     if (!basePortGiven) return undefined;
     return `--base-port places three nodes, and ${one} starts one: its port is the one that it has in --peers (key dLegerPeers), its HTTP port --http-port`;
   }

@@ -9,7 +9,7 @@ export async function startCommand(args: readonly string[]): Promise<number> {
   if (typeof request === "number") return request;
   try {
     // Each loads what it needs only: three nodes at once share the processors with the process that starts them.
-    if (request.config === undefined && request.flags["dLegerSelfId"] === undefined) {
+    if (!request.single) {
       const { startCluster } = await import("./start-cluster.ts");
       return await startCluster(request);
     }

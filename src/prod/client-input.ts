@@ -34,10 +34,40 @@ export function checkedNode(text: string): NodeId {
   }
 }
 
+/**
+ * A copy of an entry as bytes, since a retry sends it again, whatever the caller does with its buffer meanwhile.
+ * @throws LogError bad-configuration: whatever else has a length would be appended as that many zeros.
+ */
+export function checkedBody(data: Uint8Array | string): Uint8Array {
+  if (typeof data === "string") return new TextEncoder().encode(data);
+  if (data instanceof Uint8Array) return new Uint8Array(data);
+  throw new LogError("bad-configuration", `an entry is ${kindOf(data)}; allowed: a string or a Uint8Array`);
+}
+
+/** @throws LogError bad-configuration. */
+export function checkedBatch(batch: readonly (Uint8Array | string)[]): readonly Uint8Array[] {
+  if (Array.isArray(batch)) return batch.map(checkedBody);
+  throw new LogError("bad-configuration", `the entries are ${kindOf(batch)}; allowed: an array of them`);
+}
+
+const timeoutMsMax = 2 ** 31;
+
+/** @throws LogError bad-configuration unless the time is above 0. */
+export function checkedTimeoutMs(timeoutMs: number): number {
+  if (typeof timeoutMs === "number" && timeoutMs > 0) return Math.min(timeoutMs, timeoutMsMax);
+  throw new LogError("bad-configuration", `timeoutMs is ${shown(timeoutMs)}; it must be above 0`);
+}
+
 /** @throws LogError bad-configuration: a "false" must not switch anything on. */
 export function checkedSwitch(value: boolean): boolean {
   if (typeof value === "boolean") return value;
   throw new LogError("bad-configuration", `readOnly is ${shown(value)}; allowed: true or false`);
+}
+
+/** `undefined`, or `of type Uint16Array`. */
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return `of type ${Object.prototype.toString.call(value).slice("[object ".length, -1)}`;
 }
 
 /** A value as a message may hold it, whatever it is. */

@@ -4,6 +4,8 @@ import type { LogError } from "../core/base/errors.ts";
 export const exitCodes = {
   ok: 0,
   failed: 1,
+  /** Of `log status`: it shows a group without a leader or a majority. */
+  unhealthy: 10,
   usage: 64,
   noInput: 66,
   unavailable: 69,

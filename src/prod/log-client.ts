@@ -5,7 +5,14 @@ import type { CancelHandle, TailEvents, TailHandle } from "../core/client/client
 import { Client } from "../core/client/client.ts";
 import { clientConfig } from "../core/client/client-config.ts";
 import type { NodeStatus } from "../core/commitlog/protocol.ts";
-import { checkedGroup, checkedIndex, checkedNode, checkedSwitch } from "./client-input.ts";
+import {
+  checkedBatch,
+  checkedGroup,
+  checkedIndex,
+  checkedNode,
+  checkedSwitch,
+  checkedTimeoutMs,
+} from "./client-input.ts";
 import { SystemClock } from "./clock.ts";
 import { defaultGroup, defaultPeers } from "./defaults.ts";
 import { GrpcNetwork } from "./network.ts";
@@ -89,7 +96,7 @@ export class LogClient {
 
   /** @throws LogError bad-configuration. */
   constructor(options: LogClientOptions = {}) {
-    this.timeoutMs = options.timeoutMs ?? 10_000;
+    this.timeoutMs = checkedTimeoutMs(options.timeoutMs ?? 10_000);
     this.clock = new SystemClock(this.turns);
     const config = clientConfig({
       group: checkedGroup(options.group ?? defaultGroup),
@@ -128,10 +135,7 @@ export class LogClient {
     batch: readonly (Uint8Array | string)[],
     options: CallOptions = {},
   ): Promise<{ readonly indexes: readonly number[]; readonly term: number }> {
-    // Copied, since a retry sends them again, whatever the caller does with its buffers meanwhile.
-    const bodies = batch.map((data) =>
-      typeof data === "string" ? new TextEncoder().encode(data) : new Uint8Array(data),
-    );
+    const bodies = checkedBatch(batch);
     const deadline = this.begin() + this.micros(options);
     return this.call(options.signal, (done, started) => {
       const begin = (): void =>
@@ -326,9 +330,7 @@ export class LogClient {
   }
 
   private micros({ timeoutMs }: CallOptions): Micros {
-    const chosen = timeoutMs ?? this.timeoutMs;
-    if (!(chosen > 0)) throw new LogError("bad-configuration", `timeoutMs is ${chosen}; it must be above 0`);
-    return Math.ceil(Math.min(chosen, 2 ** 31) * 1_000);
+    return Math.ceil(checkedTimeoutMs(timeoutMs ?? this.timeoutMs) * 1_000);
   }
 
   private call<T>(

@@ -44,11 +44,20 @@ export class TraceLog implements Trace {
     if (said === undefined) return;
     const [level, message] = said;
     let more: number | undefined = 0;
-    if (event.kind === "refuse")
+    if (event.kind === "role") more = this.roleHeard(event);
+    else if (event.kind === "refuse")
       more = this.silence.heard(`${event.group} ${event.code} ${event.peer}`, refusalSilenceMs);
     else if (event.kind === "peer" && event.change === "refused")
       more = this.silence.heard(`${event.group} ${event.peer} ${event.reason}`, peerSilenceMs);
     if (more !== undefined) this.logger[level](more === 0 ? event : { ...event, more }, message);
+  }
+
+  /** A node that reaches no majority asks for pre-votes several times a second, in one term, for as long as that lasts. */
+  private roleHeard({ group, role, term }: Extract<TraceEvent, { kind: "role" }>): number | undefined {
+    const kind = `${group} pre-candidate`;
+    if (role === "pre-candidate") return this.silence.heard(`${kind} ${term}`, peerSilenceMs);
+    this.silence.forget(kind);
+    return 0;
   }
 
   /** The first commit of a term ends a change of leader: from then on appends are answered. */
@@ -80,6 +89,11 @@ export class Silence {
     if (this.kinds.size >= refusalKindsMax) this.kinds.clear();
     this.kinds.set(kind, { since: now, more: 0 });
     return before?.more ?? 0;
+  }
+
+  /** What comes next of the kinds that begin so is news. */
+  forget(kinds: string): void {
+    for (const kind of this.kinds.keys()) if (kind.startsWith(kinds)) this.kinds.delete(kind);
   }
 }
 

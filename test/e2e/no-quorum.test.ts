@@ -35,9 +35,10 @@ describe("e2e: one node of three", function () {
   });
 
   it("shows its status, and every key of the others with null", async () => {
-    const { nodes } = jsonOf<{ readonly nodes: readonly Record<string, unknown>[] }>(
-      await log("status", "--json"),
-    );
+    const result = await log("status", "--json");
+    // A report all the same, and a code of its own for scripts.
+    expect(result.code, result.stderr).to.equal(10);
+    const { nodes } = jsonOf<{ readonly nodes: readonly Record<string, unknown>[] }>(result);
     const [keys = []] = nodes.map((node) => Object.keys(node));
     for (const node of nodes.slice(1)) {
       expect(Object.keys(node)).to.deep.equal([...keys, "error"]);

@@ -187,6 +187,22 @@ describe("e2e: quorumlog start", function () {
     }
   });
 
+  it("tells a wrong setting of all three nodes once", async () => {
+    const base = String(await freeBase());
+    const args = ["start", "--base-port", base, "--election-timeout-ms-min", "1"];
+    const { code, stderr } = await quorumlog(args, { cwd: directory });
+    expect(code, stderr).to.equal(78);
+    expect(stderr).to.match(/^n0, n1, n2 could not start: electionTimeoutMsMin is "1" \(flag --election/);
+    expect(stderr.match(/electionTimeoutMsMin is/g)).to.have.length(1);
+  });
+
+  it("the variable that names a node starts that one, as its flag does", async () => {
+    const env = { QUORUMLOG_SELF_ID: "n9" };
+    const { code, stderr } = await quorumlog(["start"], { cwd: directory, env });
+    expect(code, stderr).to.equal(78);
+    expect(stderr).to.contain('dLegerSelfId is "n9" (variable QUORUMLOG_SELF_ID); allowed: one of the ids');
+  });
+
   it("ends with 78, the key and the path where no data can be kept, and says what to do", async () => {
     const file = path.join(directory, "file");
     fs.writeFileSync(file, "x");

@@ -120,6 +120,26 @@ describe("the log made from the trace", () => {
     expect(lines).to.have.length(2);
   });
 
+  it("does not repeat that it asks for pre-votes, until something else became of it", () => {
+    const role = (name: "pre-candidate" | "follower", term: number): TraceEvent => ({
+      kind: "role",
+      ...at,
+      term,
+      role: name,
+      leader: name === "follower" ? nodeId("n1") : "",
+      lastIndex: 4,
+      reason: "timeout",
+    });
+    const asks = Array.from({ length: 100 }, () => role("pre-candidate", 3));
+    const lines = linesOf([...asks, role("follower", 3), ...asks, role("pre-candidate", 4)]);
+    expect(lines.map(({ role, term }) => `${role} ${term}`)).to.deep.equal([
+      "pre-candidate 3",
+      "follower 3",
+      "pre-candidate 3",
+      "pre-candidate 4",
+    ]);
+  });
+
   it("reaches every listener, and is detailed when one of them is", () => {
     const heard: string[] = [];
     const listener = (name: string, detailed: boolean) => ({
