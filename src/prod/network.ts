@@ -97,7 +97,12 @@ export class GrpcNetwork implements Network {
       turns.enter();
       done(error === undefined ? undefined : listenError(address, error));
     });
-    return { close: () => shutdown({ server, injector, guard, streams }) };
+    return {
+      close: () => {
+        entrance.close();
+        shutdown({ server, injector, guard, streams });
+      },
+    };
   }
 
   connect(address: Address, service: Service, events: ConnectionEvents): Connection {
@@ -188,6 +193,10 @@ class Entrance {
     const fault = "this node speaks TLS, and this connection is plain text: give tlsCa (--tls-ca)";
     this.door?.remember(socket, { fault });
     this.inject(socket);
+  }
+
+  close(): void {
+    this.door?.close();
   }
 
   refused(reason: GuardRefusal, from: string, why?: string): void {

@@ -21,6 +21,8 @@ export interface DoorEvents {
 export class TlsDoor {
   private readonly server: Server;
   private readonly presented = new Map<string, Presented>();
+  /** Connections whose handshake is under way. */
+  private readonly shaking = new Set<net.Socket>();
 
   constructor({ ca, cert, key }: TlsMaterial, events: DoorEvents) {
     this.server = createServer(
@@ -50,7 +52,19 @@ export class TlsDoor {
 
   /** A connection whose first bytes are a handshake. */
   accept(socket: net.Socket): void {
+    this.shaking.add(socket);
+    socket.once("close", () => this.shaking.delete(socket));
     this.server.emit("connection", socket);
+  }
+
+  /** Connections that are remembered. */
+  get size(): number {
+    return this.shaking.size + this.presented.size;
+  }
+
+  /** Handshakes under way end with the port. */
+  close(): void {
+    for (const socket of this.shaking) socket.destroy();
   }
 
   /** What the other end of a connection showed; `address` is as gRPC gives it, with its port. */

@@ -1,3 +1,4 @@
+import * as https from "node:https";
 import * as net from "node:net";
 import { expect } from "chai";
 import { groupId, nodeId } from "#core/base/brand";
@@ -6,6 +7,7 @@ import type { TraceEvent } from "#core/io/trace";
 import { HttpServer } from "#prod/http";
 import { Metrics } from "#prod/metrics";
 import { metricsOfManual, metricsOfPage } from "../support/metrics-manual.ts";
+import { Authority } from "./support/authority.ts";
 
 async function freePort(): Promise<number> {
   const server = net.createServer();
@@ -137,5 +139,29 @@ describe("health and metrics over HTTP", () => {
     const error = await second.listen({ host: "127.0.0.1", port }).catch((thrown: unknown) => thrown);
     expect(error).to.be.instanceOf(LogError);
     expect(String(error)).to.contain(`127.0.0.1:${port}: another process listens there`);
+  });
+
+  it("is HTTPS with a certificate, for whoever trusts its authority", async () => {
+    const authority = new Authority();
+    const pages = { notReady: () => [], metrics: async () => "" };
+    const secure = new HttpServer(pages, authority.material(authority.node("n1")));
+    const port = await freePort();
+    await secure.listen({ host: "127.0.0.1", port });
+    const ping = (ca?: string): Promise<string> =>
+      new Promise((resolve) => {
+        const request = https.get({ host: "127.0.0.1", port, path: "/ping", ca, agent: false }, (answer) => {
+          let text = "";
+          answer.on("data", (bytes: Buffer) => {
+            text += bytes.toString();
+          });
+          answer.on("end", () => resolve(text));
+        });
+        request.on("error", (error) => resolve(error.message));
+      });
+    expect(await ping(authority.certificate)).to.equal("pong");
+    expect(await ping()).to.match(/certificate/);
+    const plain = await fetch(`http://127.0.0.1:${port}/ping`).catch(() => undefined);
+    expect(plain?.status).to.not.equal(200);
+    secure.close();
   });
 });

@@ -13,6 +13,7 @@ import { Gatekeeper } from "#prod/gatekeeper";
 import { GrpcNetwork } from "#prod/network";
 import type { TlsMaterial } from "#prod/tls-files";
 import { contextOf } from "#prod/tls-files";
+import type { Action, Authorise, Identity } from "#prod/tls-identity";
 import { authoriseByRole } from "#prod/tls-identity";
 import { Turns } from "#prod/turn";
 import { Authority, future, past, selfSigned, tomorrow, yesterday } from "./support/authority.ts";
@@ -40,10 +41,14 @@ class Port {
     this.address = `127.0.0.1:${port}`;
   }
 
-  static async open(material: TlsMaterial | undefined, clientAuth = true): Promise<Port> {
+  static async open(
+    material: TlsMaterial | undefined,
+    clientAuth = true,
+    authorise: Authorise = authoriseByRole,
+  ): Promise<Port> {
     const port = new Port(await freePort());
     const voters = new Set(["n0", "n1", "n2"]);
-    const gatekeeper = new Gatekeeper({ voters, clientAuth, authorise: authoriseByRole });
+    const gatekeeper = new Gatekeeper({ voters, clientAuth, authorise });
     const network = new GrpcNetwork({
       turns,
       listen: material && { material, gatekeeper },
@@ -304,6 +309,30 @@ describe("TLS on the gRPC port", () => {
     const { closed } = await ask(open.address, "peer-bulk", helloOf("n2"), authority.material());
     expect(closed).to.equal("protocol");
     open.close();
+  });
+
+  it("asks its hook who may do what, of clients only", async () => {
+    const asked: [Identity | undefined, Action][] = [];
+    const hook: Authorise = (identity, action) => {
+      asked.push([identity, action]);
+      return identity !== undefined && action !== "append";
+    };
+    const own = await Port.open(authority.material(authority.node("n1")), false, hook);
+    expect(refusalOf(await ask(own.address, "client", readOnly, client("read")))).to.equal(undefined);
+    expect(refusalOf(await ask(own.address, "client", append, client("admin")))).to.match(/role append/);
+    expect(refusalOf(await ask(own.address, "client", ping, authority.material()))).to.match(
+      /a client without a certificate has not the role read/,
+    );
+    const alice = (role: "read" | "admin"): Identity => ({ name: "alice", roles: [role] });
+    expect(asked).to.deep.equal([
+      // To open the connection, then for what is asked on it.
+      [alice("read"), "read"],
+      [alice("read"), "admin"],
+      [alice("admin"), "read"],
+      [alice("admin"), "append"],
+      [undefined, "read"],
+    ]);
+    own.close();
   });
 
   it("speaks TLS 1.3 only, HTTP/1 is told, garbage is dropped", async () => {
