@@ -60,10 +60,17 @@ export function crcOf(register: number): number {
   return ~register >>> 0;
 }
 
+/** From here on the view that reads four bytes at a time costs less than it saves. */
+const wordsBytesMin = 512;
+
 /** @returns the register behind the bytes of [start, end). */
 export function crcUpdate(register: number, bytes: Uint8Array, start: number, end: number): number {
   let c = register;
   let i = start;
+  if (end - start >= wordsBytesMin) {
+    i = end - ((end - start) % 16);
+    c = updateWords(c, bytes, start, i);
+  }
   const bulk = end - 15;
   for (; i < bulk; i += 16) {
     c =
@@ -93,6 +100,36 @@ export function crcUpdate(register: number, bytes: Uint8Array, start: number, en
       (t0[(bytes[i + 3] as number) ^ (c >>> 24)] as number);
   }
   for (; i < end; i++) c = (t0[((bytes[i] as number) ^ c) & 255] as number) ^ (c >>> 8);
+  return c;
+}
+
+/** As `crcUpdate`, for a multiple of sixteen bytes: four loads where single bytes take sixteen. */
+function updateWords(register: number, bytes: Uint8Array, start: number, end: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let c = register;
+  for (let i = start; i < end; i += 16) {
+    const w0 = view.getInt32(i, true) ^ c;
+    const w1 = view.getInt32(i + 4, true);
+    const w2 = view.getInt32(i + 8, true);
+    const w3 = view.getInt32(i + 12, true);
+    c =
+      (t15[w0 & 255] as number) ^
+      (t14[(w0 >>> 8) & 255] as number) ^
+      (t13[(w0 >>> 16) & 255] as number) ^
+      (t12[w0 >>> 24] as number) ^
+      (t11[w1 & 255] as number) ^
+      (t10[(w1 >>> 8) & 255] as number) ^
+      (t9[(w1 >>> 16) & 255] as number) ^
+      (t8[w1 >>> 24] as number) ^
+      (t7[w2 & 255] as number) ^
+      (t6[(w2 >>> 8) & 255] as number) ^
+      (t5[(w2 >>> 16) & 255] as number) ^
+      (t4[w2 >>> 24] as number) ^
+      (t3[w3 & 255] as number) ^
+      (t2[(w3 >>> 8) & 255] as number) ^
+      (t1[(w3 >>> 16) & 255] as number) ^
+      (t0[w3 >>> 24] as number);
+  }
   return c;
 }
 

@@ -35,6 +35,16 @@ describe("crc32c", () => {
     );
   });
 
+  it("equals it for long ones too, at any place of their buffer", () => {
+    const buffer = Uint8Array.from({ length: 2_100 }, (_, n) => (n * 2_654_435_761) >>> 13);
+    for (const length of [511, 512, 513, 527, 528, 1_024, 2_000]) {
+      for (let start = 0; start < 18; start++) {
+        const bytes = buffer.subarray(5, 2_100);
+        expect(crc32c(bytes, start, start + length)).to.equal(bitwise(bytes.slice(start, start + length)));
+      }
+    }
+  });
+
   it("goes on from the checksum of the bytes before", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(80), (bytes, at) => {
