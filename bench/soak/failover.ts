@@ -38,9 +38,10 @@ async function run({ values, short: brief, progress, onStop }: SoakContext): Pro
   try {
     const test = new FailoverRun(cluster, { inFlight, progress });
     await test.begin();
-    const quiet = await test.quiet(seconds);
     const killed = await test.repeat("SIGKILL of the leader", kills, () => test.killLeader());
     const stopped = await test.repeat("SIGSTOP of the leader", stops, () => test.stopLeader());
+    // Last, for it makes the log long, and each restart reads all of it.
+    const quiet = await test.quiet(seconds);
     const faults = Object.fromEntries(test.load.faults);
     await test.end();
     const failures = [

@@ -5,7 +5,8 @@ import { AckLoad, pause, wallMs } from "./ack-load.ts";
 import type { Failover } from "./timeline.ts";
 import { failoverOf, logEnds } from "./timeline.ts";
 
-const entryBytes = 1_024;
+/** Small, since each restart reads the whole log again. */
+const entryBytes = 128;
 const acknowledgedMsMax = 20_000;
 const healMsMax = 60_000;
 /** Entries that a follower may be behind and still count as caught up, under load. */
