@@ -11,6 +11,7 @@ const leftOut: readonly { readonly command: RegExp; readonly reason: string }[] 
     command: /^npm run soak -- (failover|restart|backpressure|disk-full)$/,
     reason: "it kills, stops and fills processes of its own, for half a minute even in its short form",
   },
+  { command: /^npm run bench -- sim --peers$/, reason: "it builds programs of others, for minutes" },
   { command: /^\.ci\/run$/, reason: "it runs this test" },
   { command: /^npm run mutants$/, reason: "all mutants take many minutes; the README's test runs one" },
   { command: /^npm run mutants -- --only /, reason: "the README's test runs it with another mutant" },
@@ -23,7 +24,7 @@ const leftOut: readonly { readonly command: RegExp; readonly reason: string }[] 
 /** Benchmarks measure nothing here, and `npm test` runs the soaks' short forms: they must only run. */
 const shorter: readonly (readonly [command: RegExp, more: string])[] = [
   [/^npm run bench -- append$/, " --seconds 0.2 --rounds 1 --bytes 1024 --in-flight 16 --alone"],
-  [/^npm run bench -- sim$/, " --seeds 2 --warm-up 0"],
+  [/^npm run bench -- sim( --memory.*)?$/, " --short"],
   [/^npm run soak -- fuzz( --short --json)?$/, " --short --inputs 200"],
   [/^npm run soak -- [a-z-]+$/, " --short"],
 ];
