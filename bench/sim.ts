@@ -1,31 +1,15 @@
-import { second } from "#core/base/units";
-import type { RunOptions } from "#sim/scenario";
-import { BareLoop } from "./sim/bare-loop.ts";
-import { Checked } from "./sim/checked.ts";
-import { Idle } from "./sim/idle.ts";
-import type { Letter, Measurement, Row } from "./sim/measurement.ts";
+import type { Row, Turns } from "./sim/measurement.ts";
 import { countProcessorTime } from "./sim/measurement.ts";
 import { memory } from "./sim/memory.ts";
 import type { SimBenchOptions } from "./sim/options.ts";
 import { parseOptions, usage } from "./sim/options.ts";
 import { peers } from "./sim/peers.ts";
-import { PingPong } from "./sim/ping-pong.ts";
-import { RaftCore } from "./sim/raft-core.ts";
+import { Remote } from "./sim/remote.ts";
 import { jsonOf, loadNow, loadQuietMax, machineSince, textOf } from "./sim/report.ts";
-import { Swarm } from "./sim/swarm.ts";
+import { workOf } from "./sim/work.ts";
 
 const exitFailed = 1;
 const exitUsage = 64;
-
-/** What one round does. */
-interface Work {
-  readonly messages: number;
-  readonly proposals: number;
-  readonly idleSeconds: number;
-  readonly seeds: RunOptions;
-}
-const usualWork: Work = { messages: 200_000, proposals: 20_000, idleSeconds: 1_000, seeds: {} };
-const shortWork: Work = { messages: 2_000, proposals: 256, idleSeconds: 5, seeds: { duration: 3 * second } };
 
 /** `npm run bench -- sim`. @returns the exit code. */
 export async function benchmark(args: readonly string[]): Promise<number> {
@@ -46,7 +30,7 @@ export async function benchmark(args: readonly string[]): Promise<number> {
     process.stderr.write(`!! LEFT OUT: ${what}\n`);
   };
   try {
-    const rows = options.memory ? [] : await measure(options, leaveOut);
+    const rows = options.memory ? [] : await measure(args, options, leaveOut);
     const { appendBytes: bytes, rounds, cpu } = options;
     const held = options.memory ? { memory: memory({ ...options, bytes }) } : {};
     const report = { machine: machineSince(loadBefore), rounds, cpu, rows, ...held, leftOut };
@@ -58,45 +42,39 @@ export async function benchmark(args: readonly string[]): Promise<number> {
   }
 }
 
-function measurementOf(letter: Letter, options: SimBenchOptions, work: Work): Measurement {
-  switch (letter) {
-    case "a":
-      return new BareLoop(work.messages);
-    case "b":
-      return new PingPong(work.messages);
-    case "c":
-      return new Checked(options.scenario, options.checkedSeeds, work.seeds);
-    case "d":
-      return new Idle(work.idleSeconds);
-    case "e":
-      return new RaftCore(work.proposals);
-    case "f":
-      return new Swarm(options.swarmSeeds, work.seeds);
+/** Every measurement of ours has a process of its own. */
+async function measure(
+  args: readonly string[],
+  options: SimBenchOptions,
+  leaveOut: (what: string) => void,
+): Promise<Row[]> {
+  const { only, peersDirectory } = options;
+  if (!options.peers && only.some((letter) => letter === "b" || letter === "e"))
+    leaveOut("madsim, turmoil and raft-rs: --peers builds and measures them");
+  const others = options.peers ? peers({ ...workOf(options), sources: peersDirectory, only }, leaveOut) : [];
+  const all = [...only.map((letter) => new Remote(letter, args)), ...others];
+  try {
+    await inTurns(all, options.rounds);
+    const rows: Row[] = [];
+    let bare: number | undefined;
+    for (const letter of only) {
+      for (const one of all.filter((turns) => turns.letter === letter)) rows.push(...(await one.rows(bare)));
+      if (letter === "a") bare = rows[0]?.value;
+    }
+    return rows;
+  } finally {
+    for (const one of all) one.stop();
   }
 }
 
-async function measure(options: SimBenchOptions, leaveOut: (what: string) => void): Promise<Row[]> {
-  const work = options.short ? shortWork : usualWork;
-  const { only, peersDirectory } = options;
-  const own = only.map((letter) => measurementOf(letter, options, work));
-  const all = options.peers ? [...own, ...peers({ ...work, sources: peersDirectory, only }, leaveOut)] : own;
-  if (!options.peers && only.some((letter) => letter === "b" || letter === "e"))
-    leaveOut("madsim, turmoil and raft-rs: --peers builds and measures them");
-  // In turns, so that what else the machine does falls on all.
-  for (let round = 1; round <= options.rounds; round++) {
-    for (const measurement of all) {
-      if (process.stderr.isTTY)
-        process.stderr.write(`\r\u001b[2Kround ${round} of ${options.rounds}: (${measurement.letter})`);
-      measurement.round();
-      // Lets signals in.
-      await new Promise((resolve) => setImmediate(resolve));
+/** In turns, so that what else the machine does falls on all. */
+async function inTurns(all: readonly Turns[], rounds: number): Promise<void> {
+  const clear = "\r\u001b[2K";
+  for (let round = 1; round <= rounds; round++) {
+    for (const one of all) {
+      if (process.stderr.isTTY) process.stderr.write(`${clear}round ${round} of ${rounds}: (${one.letter})`);
+      await one.round();
     }
   }
-  if (process.stderr.isTTY) process.stderr.write("\r\u001b[2K");
-  const bare = all.find((measurement) => measurement instanceof BareLoop)?.perSecond;
-  return only.flatMap((letter) =>
-    all
-      .filter((measurement) => measurement.letter === letter)
-      .flatMap((measurement) => measurement.rows(bare)),
-  );
+  if (process.stderr.isTTY) process.stderr.write(clear);
 }

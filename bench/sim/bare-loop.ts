@@ -12,6 +12,8 @@ import { decodeSmall, encodeSmall } from "./small-message.ts";
 /** As many events wait at a time as in the ping-pong of five nodes with eight in flight for each pair. */
 const waiting = 160;
 
+const recordsRounds = 3;
+
 interface Tick {
   readonly node: NodeId;
 }
@@ -73,7 +75,6 @@ export class BareLoop implements Measurement {
   readonly letter = "a";
   private readonly events: number;
   private readonly small = new Shortest();
-  private readonly records = new Shortest();
 
   constructor(events: number) {
     this.events = events;
@@ -81,7 +82,6 @@ export class BareLoop implements Measurement {
 
   round(): void {
     timed(this.small, () => bareLoop(this.events, smallCodec()));
-    timed(this.records, () => bareLoop(this.events, recordsCodec()));
   }
 
   get perSecond(): number {
@@ -90,10 +90,13 @@ export class BareLoop implements Measurement {
 
   rows(): Row[] {
     const unit = "events/s";
-    const records = this.records.perSecond(this.events);
+    // Behind all rounds of the other: code that has seen both kinds of messages is slower.
+    const records = new Shortest();
+    for (let n = 0; n < recordsRounds; n++) timed(records, () => bareLoop(this.events, recordsCodec()));
+    const value = records.perSecond(this.events);
     return [
       { letter: "a", what: "bare loop: heap, codec, hash; 64-byte messages", value: this.perSecond, unit },
-      { letter: "a", what: "  the same, three small entries a message", value: records, unit },
+      { letter: "a", what: "  the same, three small entries a message", value, unit },
     ];
   }
 }

@@ -29,6 +29,14 @@ export interface Measurement {
   rows(bare: number | undefined): Row[];
 }
 
+/** What takes its turn in every round: a measurement in another process, or a program of others. */
+export interface Turns {
+  readonly letter: Letter;
+  round(): Promise<void>;
+  rows(bare: number | undefined): Promise<readonly Row[]>;
+  stop(): void;
+}
+
 /** The shortest of several times that the same work took. */
 export class Shortest {
   ms: number = Number.POSITIVE_INFINITY;

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { isInstalled } from "../support/processes.ts";
-import type { Letter, Measurement, Row } from "./measurement.ts";
+import type { Letter, Row, Turns } from "./measurement.ts";
 import { countsProcessorTime, Shortest, shareOf } from "./measurement.ts";
 import { pingPongInFlight, pingPongNodes } from "./ping-pong.ts";
 import { raftBatch, raftNodes } from "./raft-core.ts";
@@ -76,7 +76,7 @@ export function cacheDirectory(): string {
 }
 
 /** A program of others. By wall time its own clock counts; its processor time includes its start of some milliseconds. */
-class PeerProgram implements Measurement {
+class PeerProgram implements Turns {
   readonly letter: Letter;
   private readonly binary: string;
   private readonly mode: Mode;
@@ -89,7 +89,7 @@ class PeerProgram implements Measurement {
     this.mode = mode;
   }
 
-  round(): void {
+  async round(): Promise<void> {
     const { status, stdout } = spawnSync("sh", ["-c", '"$@"; times', "sh", this.binary, ...this.mode.args], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "inherit"],
@@ -102,13 +102,15 @@ class PeerProgram implements Measurement {
     this.shortest.take(ms);
   }
 
-  rows(bare: number | undefined): Row[] {
+  async rows(bare: number | undefined): Promise<readonly Row[]> {
     return this.mode.figures.map(({ unit }, i): Row => {
       const value = this.shortest.perSecond(this.counts[i] ?? 0);
       const row = { letter: this.letter, what: i === 0 ? this.mode.what : "  the same", value, unit };
       return i === 0 ? { ...row, ...shareOf(value, bare) } : row;
     });
   }
+
+  stop(): void {}
 }
 
 function processorSeconds(stdout: string): number {
@@ -158,7 +160,7 @@ export interface PeerWork {
 }
 
 /** Builds what can be built. @returns what can be measured; `leaveOut` hears of the rest. */
-export function peers(work: PeerWork, leaveOut: (what: string) => void): Measurement[] {
+export function peers(work: PeerWork, leaveOut: (what: string) => void): Turns[] {
   const wanted = programs(work.messages, work.proposals).filter(({ letter }) => work.only.includes(letter));
   if (!isInstalled("cargo")) {
     for (const { name } of wanted) leaveOut(`${name}: cargo is not installed`);
