@@ -140,7 +140,8 @@ function build(
     return { missing: `no Cargo.toml in ${from} (--peers-dir DIR names the folder above it)` };
   const to = path.join(cacheDirectory(), program.folder);
   copySources(from, to);
-  process.stderr.write(`building ${program.name} in ${to}; the first time takes minutes\n`);
+  const binary = path.join(to, "target", "release", `pp_${program.folder}`);
+  if (!fs.existsSync(binary)) process.stderr.write(`building ${program.name} in ${to}; it takes minutes\n`);
   const flags = program.flags === undefined ? {} : { RUSTFLAGS: program.flags };
   const { status } = spawnSync("nice", ["-n", "19", "cargo", "build", "--release", "--quiet", "-j", "1"], {
     cwd: to,
@@ -148,7 +149,7 @@ function build(
     stdio: ["ignore", process.stderr.fd, process.stderr.fd],
   });
   if (status !== 0) return { missing: `cargo could not build it in ${to}` };
-  return { binary: path.join(to, "target", "release", `pp_${program.folder}`) };
+  return { binary };
 }
 
 export interface PeerWork {

@@ -16,7 +16,7 @@ export interface Work {
   readonly idleSeconds: number;
   readonly seeds: RunOptions;
 }
-const usualWork: Work = { messages: 200_000, proposals: 20_000, idleSeconds: 1_000, seeds: {} };
+const usualWork: Work = { messages: 500_000, proposals: 60_000, idleSeconds: 2_000, seeds: {} };
 const shortWork: Work = { messages: 2_000, proposals: 256, idleSeconds: 5, seeds: { duration: 3 * second } };
 
 export function workOf({ short }: SimBenchOptions): Work {
