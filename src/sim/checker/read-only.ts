@@ -39,6 +39,7 @@ interface Watch {
 /**
  * Nodes that take no entries of clients (an operator wants it so, or their disk is full):
  * - as leader such a node appends no entry of a client;
+ * - no leader appends one while it knows the disks of a majority to be full;
  * - it leads only when no writable voter's log is as complete: judged where every voter was heard in peace before;
  * - it hands leadership over to a writable voter within `handOverWithin`.
  */
@@ -61,7 +62,7 @@ export class ReadOnlyNodes implements Checker {
   onEvent(event: TraceEvent, at: Micros): void {
     switch (event.kind) {
       case "append":
-        return this.onAppend(event);
+        return this.onAppend(event, at);
       case "commit":
         return this.overdue(at);
       case "intake":
@@ -74,7 +75,7 @@ export class ReadOnlyNodes implements Checker {
         if (event.role === "leader") this.onLeader(event, at);
         return this.reconsider(at);
       case "fault":
-        if (event.fault === "crash") this.down.add(event.node);
+        if (event.fault === "crash") this.crashed(event.node);
         else if (event.fault === "restart") this.down.delete(event.node);
         if (troubles.has(event.fault)) this.troubledAt = at;
         return this.reconsider(at, true);
@@ -83,20 +84,42 @@ export class ReadOnlyNodes implements Checker {
     }
   }
 
+  /** What a node said in its life before counts for nothing until it has recovered. */
+  private crashed(node: NodeId | ""): void {
+    this.down.add(node);
+    for (const member of this.watches.keys()) if (member.node === node) this.watches.delete(member);
+  }
+
   private intakeOf(member: Member): Intake {
     return this.watches.get(member)?.intake ?? "open";
   }
 
-  private onAppend(event: AppendEvent): void {
+  private onAppend(event: AppendEvent, at: Micros): void {
     const member = this.model.of(event);
-    if (member.role !== "leader" || this.intakeOf(member) === "open") return;
+    if (member.role !== "leader") return;
     const taken = event.entries.find(({ kind, term }) => kind !== "no-op" && term === member.term);
     if (taken === undefined) return;
+    if (this.intakeOf(member) === "open") return this.judgeRoom(member, taken.index, at);
     this.report.fail({
       checker: this.name,
       kind: "safety",
       message: `${event.node} leads ${event.group}, is ${this.intakeOf(member)}, and took a client's entry`,
       explanation: `Index ${taken.index} of term ${taken.term} is of kind ${taken.kind}.`,
+    });
+  }
+
+  /** A leader that knows a majority to be full takes nothing that could not be committed. */
+  private judgeRoom(leader: Member, index: number, at: Micros): void {
+    const { members, majority } = leader.group;
+    const full = members.filter(
+      (member) => !this.down.has(member.node) && this.intakeOf(member) === "full" && this.calm(member, at),
+    );
+    if (members.length - full.length >= majority || !this.calm(leader, at)) return;
+    this.report.fail({
+      checker: this.name,
+      kind: "safety",
+      message: `${leader.node} took a client's entry at index ${index} of ${leader.group.group}, and a majority has no room for it`,
+      explanation: `Full for ${calmFor / second} s and more, and heard in peace: ${full.map(({ node }) => node).join(", ")}.`,
     });
   }
 

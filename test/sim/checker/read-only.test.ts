@@ -48,6 +48,18 @@ describe("read-only", () => {
     ).to.equal("none");
   });
 
+  it("fails on a client's entry that a leader takes while a majority is known to be full", () => {
+    const entries = dataEntries(lastOf(first), 1, [1]);
+    const full = (...nodes: number[]): Timed => lawful().emit(...nodes.map((node) => intake(node, "full")));
+    expect(full(1, 2).idle(3).append(0, 1, entries).violation?.message).to.contain(
+      "a majority has no room for it",
+    );
+    expect(full(1, 2).append(0, 1, entries).verdict, "it may not know yet").to.equal("none");
+    expect(full(1).idle(3).append(0, 1, entries).verdict, "a majority has room").to.equal("none");
+    const heard = full(1, 2).idle(3).fault(2, "late");
+    expect(heard.append(0, 1, entries).verdict, "it may have missed it").to.equal("none");
+  });
+
   it("fails on a read-only node that leads though a writable voter's log is as complete", () => {
     const elected = (change: (trace: Timed) => Timed): Timed =>
       change(lawful().emit(intake(1, "read-only")).idle(3))
