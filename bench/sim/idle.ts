@@ -1,5 +1,6 @@
 import { second } from "#core/base/units";
 import type { Scenario, WorkloadPort } from "#sim/scenario";
+import { nothingAsked } from "#sim/workload/loads";
 import type { Measurement, Row } from "./measurement.ts";
 import { atLeast } from "./measurement.ts";
 import { Seeds } from "./seeds.ts";
@@ -24,16 +25,7 @@ function idleScenario(seconds: number): Scenario {
     duration: seconds * second,
     // Nothing is asked for, so no progress can be waited for.
     budget: "unrestricted",
-    workload: {
-      clients: 0,
-      appendsPerSecond: 0,
-      getsPerSecond: 0,
-      readIndexesPerSecond: 0,
-      tails: 0,
-      payloadBytesMin: 0,
-      payloadBytesMax: 0,
-      batchMax: 1,
-    },
+    workload: nothingAsked,
     faults: {},
     nemesis() {},
   };

@@ -7,6 +7,7 @@ import type { NodePorts } from "#core/node/ports";
 import { simulatedLimits } from "#sim/core-node";
 import { SimRun } from "#sim/run";
 import type { NemesisWorld, NodeSpec, Scenario, SimNode } from "#sim/scenario";
+import { nothingAsked } from "#sim/workload/loads";
 import { AppendLoad } from "./append-load.ts";
 
 const growthAllowed: number = 64 * mebibyte;
@@ -74,16 +75,7 @@ class MemoryRun {
       // The run is left before its end.
       duration: 1_000 * hour,
       budget: "recoverable",
-      workload: {
-        clients: 0,
-        appendsPerSecond: 0,
-        getsPerSecond: 0,
-        readIndexesPerSecond: 0,
-        tails: 0,
-        payloadBytesMin: 0,
-        payloadBytesMax: 0,
-        batchMax: 1,
-      },
+      workload: nothingAsked,
       faults: {},
       nemesis: (world) => {
         this.nemesis = world;

@@ -118,25 +118,30 @@ export function refusalFrame(frame: Uint8Array, why: string): Uint8Array {
   return writer.finish();
 }
 
+/** A connection whose frames pass a gate; everything else passes as it is. */
+function through(inner: ConnectionEvents, frame: ConnectionEvents["frame"]): ConnectionEvents {
+  return {
+    opened: () => inner.opened(),
+    drained: () => inner.drained(),
+    closed: (reason) => inner.closed(reason),
+    frame,
+  };
+}
+
 /** A client's connection, of which only what it may do comes through. */
 export function gatedClient(
   inner: ConnectionEvents,
   connection: Connection,
   refusal: (action: Action) => string | undefined,
 ): ConnectionEvents {
-  return {
-    opened: () => inner.opened(),
-    drained: () => inner.drained(),
-    closed: (reason) => inner.closed(reason),
-    frame: (frame) => {
-      // What has no known type is for the codec to refuse.
-      const action = actionOfType.get(frame[typeAt] ?? 0);
-      const why = action === undefined ? refusal("read") : refusal(action);
-      if (why === undefined) inner.frame(frame);
-      // A client that does not read its refusals gets no more of them.
-      else connection.send(refusalFrame(frame, why));
-    },
-  };
+  return through(inner, (frame) => {
+    // What has no known type is for the codec to refuse.
+    const action = actionOfType.get(frame[typeAt] ?? 0);
+    const why = action === undefined ? refusal("read") : refusal(action);
+    if (why === undefined) inner.frame(frame);
+    // A client that does not read its refusals gets no more of them.
+    else connection.send(refusalFrame(frame, why));
+  });
 }
 
 /** A peer's connection, on which it may introduce itself by the name in its certificate only. */
@@ -145,16 +150,11 @@ export function gatedPeer(
   name: string,
   refuse: (why: string) => void,
 ): ConnectionEvents {
-  return {
-    opened: () => inner.opened(),
-    drained: () => inner.drained(),
-    closed: (reason) => inner.closed(reason),
-    frame: (frame) => {
-      const said = frame[1] === frameTypes.hello ? nameInHello(frame) : undefined;
-      if (said === undefined || said === name) inner.frame(frame);
-      else refuse(`it says that it is ${said}, and its certificate is of ${name}`);
-    },
-  };
+  return through(inner, (frame) => {
+    const said = frame[1] === frameTypes.hello ? nameInHello(frame) : undefined;
+    if (said === undefined || said === name) inner.frame(frame);
+    else refuse(`it says that it is ${said}, and its certificate is of ${name}`);
+  });
 }
 
 /** @returns undefined for a frame that is malformed, which is for the codec to refuse. */

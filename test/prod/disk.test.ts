@@ -11,6 +11,7 @@ import { FileDisk } from "#prod/disk";
 import { OpenFile } from "#prod/disk-file";
 import { lockFileName } from "#prod/lock";
 import { Turns } from "#prod/turn";
+import { skipLoudly } from "../support/skip.ts";
 
 function settle<T>(call: Call<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -114,7 +115,7 @@ describe("the file disk", () => {
   });
 
   it("tells a full disk from a broken one, and the file stays usable", async function () {
-    if (!fs.existsSync("/dev/full")) this.skip();
+    if (!fs.existsSync("/dev/full")) skipLoudly(this, "this system has no /dev/full");
     const fd = fs.openSync("/dev/full", "r+");
     const turns = new Turns();
     const outside = new FileDisk("/dev", turns);

@@ -1,5 +1,6 @@
 import type { NodeId } from "../base/brand.ts";
 import { majority, quorumValue } from "../base/quorum.ts";
+import { isAsComplete } from "./log.ts";
 import type { PreVote, PreVoteResult, RequestVote, RequestVoteResult } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { failReads } from "./read-index.ts";
@@ -141,12 +142,6 @@ function becomeLeader(s: RaftState): void {
   startLeading(s);
 }
 
-/** Raft §5.4.1: the later last term wins, and of equal ones the longer log. */
-function isUpToDate(s: RaftState, lastIndex: number, lastTerm: number): boolean {
-  if (lastTerm !== s.log.lastTerm) return lastTerm > s.log.lastTerm;
-  return lastIndex >= s.log.lastIndex;
-}
-
 /** Whether this node's vote of the current term is free for, or already given to, `candidate`. */
 function voteIsFree(s: RaftState, candidate: NodeId): boolean {
   return (s.votedFor === "" && s.leader === "") || s.votedFor === candidate;
@@ -160,7 +155,7 @@ export function onPreVote(s: RaftState, from: NodeId, m: PreVote): void {
     (m.term > s.term || (m.term === s.term && voteIsFree(s, from))) &&
     !hearsLeader(s) &&
     !objects &&
-    isUpToDate(s, m.lastIndex, m.lastTerm);
+    isAsComplete(m, s.log);
   const answer = { type: "pre-vote-result", term: granted ? m.term : s.term, granted } as const;
   send(s, from, objects ? { ...answer, objects: true } : answer);
   // Whoever would rather lead itself does not wait long.
@@ -190,14 +185,10 @@ export function onRequestVote(s: RaftState, from: NodeId, m: RequestVote): void 
     becomeFollower(s, m.term, "", m.transfer ? "transfer" : "higher-term");
   }
   const granted =
-    m.term === s.term &&
-    mayVote(s) &&
-    counts(s, from) &&
-    voteIsFree(s, from) &&
-    isUpToDate(s, m.lastIndex, m.lastTerm);
+    m.term === s.term && mayVote(s) && counts(s, from) && voteIsFree(s, from) && isAsComplete(m, s.log);
   if (granted) vote(s, from);
   else {
-    const why = isUpToDate(s, m.lastIndex, m.lastTerm) ? "other" : "log";
+    const why = isAsComplete(m, s.log) ? "other" : "log";
     s.trace.emit({ kind: "vote-refused", node: s.self, group: s.group, term: m.term, candidate: from, why });
   }
   send(s, from, { type: "request-vote-result", term: s.term, granted });

@@ -11,6 +11,18 @@ import {
 /** Slots of left entries at the front of the window before they are compacted away. */
 const vacantSlotsMax = 1_024;
 
+/** Where a log ends, for the comparison of two. */
+interface LogTip {
+  readonly lastTerm: number;
+  readonly lastIndex: number;
+}
+
+/** Raft §5.4.1: the later last term wins, and of equal ones the longer log. @returns whether `one` is at least as complete. */
+export function isAsComplete(one: LogTip, other: LogTip): boolean {
+  if (one.lastTerm !== other.lastTerm) return one.lastTerm > other.lastTerm;
+  return one.lastIndex >= other.lastIndex;
+}
+
 /**
  * The log as the machine sees it: where it ends, the terms of all its entries as runs, how far it is durable, and the
  * latest entries in a bounded window. Everything before the window is on disk only.

@@ -1,5 +1,6 @@
 import type { NodeId } from "../base/brand.ts";
 import type { Intake } from "../io/trace.ts";
+import { isAsComplete } from "./log.ts";
 import type { PreVote } from "./message.ts";
 import type { RaftState } from "./state.ts";
 import { counts, mayVote } from "./state.ts";
@@ -21,7 +22,7 @@ import { beginTransfer, isActive } from "./transfer.ts";
 const yieldsMax = 4;
 
 /** The number by which a leader's own transfers are told from those that were asked for. */
-export const ownTransfer = 0;
+const ownTransfer = 0;
 
 /** Whether this node takes clients' entries has changed. */
 export function setIntake(s: RaftState, intake: Intake): void {
@@ -38,9 +39,7 @@ export function awaitsObjections(s: RaftState): boolean {
 
 /** As a voter: whether this node would rather lead itself than see the asking node lead. */
 export function objectsTo(s: RaftState, m: PreVote): boolean {
-  if (m.yields !== true || s.intake !== "open" || !mayVote(s)) return false;
-  const { lastTerm, lastIndex } = s.log;
-  return lastTerm > m.lastTerm || (lastTerm === m.lastTerm && lastIndex >= m.lastIndex);
+  return m.yields === true && s.intake === "open" && mayVote(s) && isAsComplete(s.log, m);
 }
 
 /** A writable voter objected. @returns whether this pre-candidate gives way. */

@@ -2,7 +2,7 @@ import type { NodeId } from "../../core/base/brand.ts";
 import { millisecond } from "../../core/base/units.ts";
 import type { NemesisWorld } from "../scenario.ts";
 import type { Every } from "./names.ts";
-import { nodeNamed, within } from "./names.ts";
+import { cutOff, nodeNamed, within } from "./names.ts";
 
 /** Long enough for several batches that nobody else gets, and for another leader. */
 const aloneMin = 600 * millisecond;
@@ -25,13 +25,10 @@ export function powerLossInCuts(world: NemesisWorld, every: Every): void {
     const value = world.decide({ kind: name, key: `${name}#${n}` }, () => world.leader());
     const leader = nodeNamed(world, value);
     if (leader === undefined || !world.isUp(leader)) return;
-    const others = world.nodes.filter((node) => node !== leader);
-    const cuts = [world.cut([leader], others), world.cut(others, [leader])];
+    const heal = cutOff(world, leader);
     waiting.set(leader, n);
     const alone = within(world, { stream: `${name}.for`, key: n }, { low: aloneMin, high: aloneMax });
-    world.after(alone, () => {
-      for (const cut of cuts) cut.heal();
-    });
+    world.after(alone, heal);
   });
   world.watch(["truncate"], (event) => {
     if (event.kind !== "truncate") return;

@@ -1,7 +1,7 @@
 import { millisecond } from "../../core/base/units.ts";
 import type { NemesisWorld } from "../scenario.ts";
 import type { Every } from "./names.ts";
-import { nodeNamed, within } from "./names.ts";
+import { cutOff, nodeNamed, within } from "./names.ts";
 
 /** Long enough for the others to elect a new leader and to acknowledge something. */
 const frozenMin = 500 * millisecond;
@@ -21,14 +21,11 @@ export function freezeLeader(world: NemesisWorld, every: Every): void {
     const value = world.decide({ kind: name, key: `${name}#${n}` }, () => world.leader());
     const leader = nodeNamed(world, value);
     if (leader === undefined || !world.isUp(leader)) return;
-    const others = world.nodes.filter((node) => node !== leader);
-    const cuts = [world.cut([leader], others), world.cut(others, [leader])];
+    const heal = cutOff(world, leader);
     world.pause(leader);
     const frozen = within(world, { stream: `${name}.for`, key: n }, { low: frozenMin, high: frozenMax });
     const deaf = within(world, { stream: `${name}.deaf`, key: n }, { low: deafMin, high: deafMax });
     world.after(frozen, () => world.resume(leader));
-    world.after(frozen + deaf, () => {
-      for (const cut of cuts) cut.heal();
-    });
+    world.after(frozen + deaf, heal);
   });
 }

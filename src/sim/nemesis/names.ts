@@ -42,6 +42,15 @@ export function shuffled<T>(
   return out;
 }
 
+/** Cuts a node off from the other nodes, both ways. @returns what heals it. */
+export function cutOff(world: NemesisWorld, node: NodeId): () => void {
+  const others = world.nodes.filter((other) => other !== node);
+  const cuts = [world.cut([node], others), world.cut(others, [node])];
+  return () => {
+    for (const cut of cuts) cut.heal();
+  };
+}
+
 /** A node's id from a decision's value; undefined when a hand-edited list names no node of this run. */
 export function nodeNamed(world: NemesisWorld, name: string | undefined): NodeId | undefined {
   return world.nodes.find((node) => node === name);

@@ -2,6 +2,7 @@ import { AssertionError } from "#core/base/assert";
 import type { Connection, ConnectionEvents } from "#core/io/network";
 import type { NodePorts } from "#core/node/ports";
 import type { CreateNode, NodeSpec, Scenario, SimNode, WorkloadPort, WorkloadWorld } from "#sim/scenario";
+import { nothingAsked } from "#sim/workload/loads";
 
 /** What a toy node does wrong, at its n-th frame. */
 export interface ToyFault {
@@ -103,16 +104,7 @@ export const toyScenario: Scenario = {
   nodes: [3, 5],
   duration: 2_000_000,
   budget: "unrestricted",
-  workload: {
-    clients: 0,
-    appendsPerSecond: 0,
-    getsPerSecond: 0,
-    readIndexesPerSecond: 0,
-    tails: 0,
-    payloadBytesMin: 0,
-    payloadBytesMax: 0,
-    batchMax: 1,
-  },
+  workload: nothingAsked,
   faults: {
     "network.loss": [0.01, 0.05],
     "network.duplicate": 0.02,
