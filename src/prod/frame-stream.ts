@@ -1,8 +1,8 @@
-import type { CloseReason, Connection, ConnectionEvents } from "../core/io/network.ts";
+import type { CloseReason, Connection, ConnectionEvents, Service } from "../core/io/network.ts";
 import { frameBytesMax } from "../core/io/network.ts";
 import type { Turns } from "./turn.ts";
 
-/** One side of a gRPC stream of frame batches. */
+/** The writing side of what carries frames: a socket, or a stream of gRPC. */
 export interface Duplex {
   /** @returns false when the stream wants no more before `drain`; `done` once the bytes went to the host. */
   write(frames: readonly Uint8Array[], done: () => void): boolean;
@@ -18,15 +18,18 @@ export interface BufferLimits {
   readonly bufferFramesMax: number;
 }
 
-/**
- * Frame bytes in one gRPC message; a larger frame travels alone. A message is decoded once it is there as a whole, so
- * small ones let the other side begin with the first frames while the next ones are on their way.
- */
-const messageBytesMax = 32 * 1_024;
+export const bufferLimits: { readonly [service in Service]: BufferLimits } = {
+  "peer-control": { bufferBytesMax: 1 << 20, bufferFramesMax: 4_096 },
+  "peer-bulk": { bufferBytesMax: 16 << 20, bufferFramesMax: 16_384 },
+  client: { bufferBytesMax: 4 << 20, bufferFramesMax: 4_096 },
+};
+
+/** Frame bytes in one write; a larger frame travels alone. */
+const writeBytesMax = 256 * 1_024;
 
 /**
- * A connection over a gRPC stream. Frames queued in one turn leave in one message; while the stream is writing, the
- * next ones gather, so load makes messages larger instead of more.
+ * A connection over a socket or a stream of gRPC. Frames queued in one turn leave in one write; while it is under way
+ * the next ones gather, so load makes writes larger instead of more.
  */
 export class FrameStream implements Connection {
   private readonly limits: BufferLimits;
@@ -51,7 +54,7 @@ export class FrameStream implements Connection {
     this.events = events;
   }
 
-  /** The other side answered; what was queued meanwhile leaves. */
+  /** The other side is there; what was queued meanwhile leaves. */
   start(): void {
     this.ready = true;
     this.schedule();
@@ -104,12 +107,10 @@ export class FrameStream implements Connection {
     this.events?.opened();
   }
 
-  receive(frames: readonly Uint8Array[]): void {
-    for (const frame of frames) {
-      if (this.ended) return;
-      this.turns.enter();
-      this.events?.frame(frame);
-    }
+  receive(frame: Uint8Array): void {
+    if (this.ended) return;
+    this.turns.enter();
+    this.events?.frame(frame);
   }
 
   /** The last event, once. */
@@ -146,13 +147,13 @@ export class FrameStream implements Connection {
     });
   }
 
-  /** One message at a time is with gRPC: its callback comes when the bytes left, which is stricter than `write()`'s answer. */
+  /** One write at a time is under way: its callback comes when the bytes left, which is stricter than what `write()` answers. */
   private writeBatch(done: () => void): void {
     let count = 0;
     let bytes = 0;
     while (count < this.queue.length) {
       const frame = this.queue[count] as Uint8Array;
-      if (count > 0 && bytes + frame.length > messageBytesMax) break;
+      if (count > 0 && bytes + frame.length > writeBytesMax) break;
       bytes += frame.length;
       count += 1;
     }

@@ -17,21 +17,6 @@ const common: ChannelOptions = {
   "grpc.enable_channelz": 0,
 };
 
-export const clientOptions: ChannelOptions = {
-  ...common,
-  // Each connection its own TCP connection: channels of equal options would share one.
-  "grpc.use_local_subchannel_pool": 1,
-  "grpc.initial_reconnect_backoff_ms": 100,
-  "grpc.max_reconnect_backoff_ms": 1_000,
-  // A frame is sent once; retries belong to the layers that know what may be sent twice.
-  "grpc.enable_retries": 0,
-  // The retry buffer would take writes that the network has not, and hide that it is full.
-  "grpc.per_rpc_retry_buffer_size": 0,
-  "grpc.enable_http_proxy": 0,
-  "grpc.service_config_disable_resolution": 1,
-  "grpc-node.flow_control_window": windowBytes,
-};
-
 export const serverOptions: ChannelOptions = {
   ...common,
   "grpc.max_concurrent_streams": 1_024,

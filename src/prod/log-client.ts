@@ -15,7 +15,7 @@ import {
 } from "./client-input.ts";
 import { SystemClock } from "./clock.ts";
 import { defaultGroup, defaultPeers } from "./defaults.ts";
-import { GrpcNetwork } from "./network.ts";
+import { TcpNetwork } from "./network.ts";
 import { checkedPeers } from "./peer-list.ts";
 import { SeededRandom } from "./random.ts";
 import { Reach } from "./reach.ts";
@@ -109,7 +109,7 @@ export class LogClient {
     const ports = {
       clock: this.clock,
       network: this.reach.watch(
-        new GrpcNetwork({ turns: this.turns, dial: dialOf(options.tls, config.peers) }),
+        new TcpNetwork({ turns: this.turns, dial: dialOf(options.tls, config.peers) }),
       ),
       random: new SeededRandom(),
     };

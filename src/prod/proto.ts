@@ -22,11 +22,7 @@ function framesMethod(path: string): FramesMethod {
   };
 }
 
-export const controlMethod: FramesMethod = framesMethod(`/${packageName}.Peer/Control`);
-export const bulkMethod: FramesMethod = framesMethod(`/${packageName}.Peer/Bulk`);
 export const sessionMethod: FramesMethod = framesMethod(`/${packageName}.Log/Session`);
-
-export const peerService: ServiceDefinition = { Control: controlMethod, Bulk: bulkMethod };
 
 /** The client service as the .proto file declares it; numbers stay below 2^53 and are plain. */
 export function loadLogService(): ServiceDefinition {

@@ -13,7 +13,7 @@ import { HttpServer } from "./http.ts";
 import { LogService } from "./log-service.ts";
 import { fanOut, makeLogger, TraceLog } from "./logging.ts";
 import { Metrics } from "./metrics.ts";
-import { GrpcNetwork } from "./network.ts";
+import { TcpNetwork } from "./network.ts";
 import { SeededRandom } from "./random.ts";
 import { serverNetwork } from "./server-network.ts";
 import type { ServerNews } from "./server-news.ts";
@@ -62,7 +62,7 @@ export class QuorumServer {
     this.node = new Node(config.node, {
       clock: new SystemClock(turns),
       disk: this.disk,
-      network: new GrpcNetwork({ ...told, turns, logHandlers: service.handlers }),
+      network: new TcpNetwork({ ...told, turns, logHandlers: service.handlers }),
       random: new SeededRandom(),
       trace,
     });

@@ -1,6 +1,4 @@
 import * as tls from "node:tls";
-import type { StatusObject } from "@grpc/grpc-js";
-import { ChannelCredentials, status } from "@grpc/grpc-js";
 import type { Address, Connection, ConnectionEvents } from "../core/io/network.ts";
 import { splitAddress } from "./address.ts";
 import { refusalFrame } from "./gatekeeper.ts";
@@ -13,11 +11,14 @@ export interface TlsDial {
   nodeAt(address: Address): string | undefined;
 }
 
-/** Credentials towards one address: the certificate there must be of a node, of the right one, and for that host. */
-export function dialCredentials({ context, nodeAt }: TlsDial, address: Address): ChannelCredentials {
+/** How one address is dialled: the certificate there must be of a node, of the right one, and for that host. */
+export function tlsOptions({ context, nodeAt }: TlsDial, address: Address): tls.ConnectionOptions {
   const { host } = splitAddress(address);
   const expected = nodeAt(address);
-  return ChannelCredentials.createFromSecureContext(context, {
+  return {
+    secureContext: context,
+    // Server names are no addresses (RFC 6066), so a node is asked for by its id.
+    servername: expected ?? "node",
     checkServerIdentity: (_name, certificate) => {
       const identity = identityOf(certificate.subject);
       const wanted = expected ?? identity.name;
@@ -25,12 +26,7 @@ export function dialCredentials({ context, nodeAt }: TlsDial, address: Address):
         return new Error(`its certificate is of ${describe(identity)}, not of node ${wanted}`);
       return tls.checkServerIdentity(host, certificate);
     },
-  });
-}
-
-/** Server names are no addresses (RFC 6066), so a node is asked for by its id. */
-export function serverName({ nodeAt }: TlsDial, address: Address): string {
-  return nodeAt(address) ?? "node";
+  };
 }
 
 const untrusted = /self[- ]signed certificate|unable to (get|verify)|unknown ca/i;
@@ -38,16 +34,11 @@ const dated = /certificate (has expired|is not yet valid)/i;
 const plain = /alert protocol version|wrong version number|packet length too long/i;
 const named =
   /certificate is of .*|certificate's altnames.*|\w+ certificate purpose|alert (bad certificate|certificate \w+)/i;
-/** What gRPC adds behind the last error. */
-const note = /\.? Resolution note:.*$/;
-
 /**
- * Why a stream that never opened was refused for who the two ends are; undefined when that was not the reason, and
- * dialling again may help.
+ * Why a handshake failed for who the two ends are; undefined when that was not the reason, and dialling again may
+ * help.
  */
-export function whyRefused({ code, details }: StatusObject, address: Address): string | undefined {
-  if (code === status.PERMISSION_DENIED || code === status.UNAUTHENTICATED) return `${address}: ${details}`;
-  if (code !== status.UNAVAILABLE) return undefined;
+export function whyDistrusted({ message: details }: Error, address: Address): string | undefined {
   if (plain.test(details))
     return `${address} does not speak TLS: leave tlsCa out (--tls-ca), or start the node with tlsCert`;
   if (untrusted.test(details))
@@ -55,7 +46,7 @@ export function whyRefused({ code, details }: StatusObject, address: Address): s
   const date = dated.exec(details)?.[0];
   if (date !== undefined)
     return `${address}: its ${date}; make a new one (quorumlog certs --renew), or set this machine's clock`;
-  const name = named.exec(details.replace(note, ""))?.[0];
+  const name = named.exec(details)?.[0];
   return name === undefined ? undefined : `${address} is not who it should be: ${name}`;
 }
 

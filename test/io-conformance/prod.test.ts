@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { SystemClock } from "#prod/clock";
 import { FileDisk } from "#prod/disk";
-import { GrpcNetwork } from "#prod/network";
+import { TcpNetwork } from "#prod/network";
 import { Turns } from "#prod/turn";
 import { clockSuite } from "./clock.suite.ts";
 import { diskSuite } from "./disk.suite.ts";
@@ -27,7 +27,7 @@ async function real(): Promise<IoWorld> {
   const connections: { close(): void }[] = [];
   const hostOf = (): IoHost => {
     const turns = new Turns();
-    const network = new GrpcNetwork({ turns });
+    const network = new TcpNetwork({ turns });
     return {
       clock: new SystemClock(turns),
       disk: new FileDisk(root, turns),

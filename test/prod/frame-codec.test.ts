@@ -8,15 +8,15 @@ import { decodeFrames, encodeFrames } from "#prod/frame-codec";
 /** The declared method, whose codec is protobufjs. */
 function declared(): { encode(frames: readonly Uint8Array[]): Buffer; decode(bytes: Buffer): Buffer[] } {
   const file = fileURLToPath(new URL("../../src/prod/proto/quorumlog.proto", import.meta.url));
-  const service = loadSync(file, { defaults: true })["quorumlog.v1.Peer"] as unknown as {
-    readonly Bulk: {
+  const service = loadSync(file, { defaults: true })["quorumlog.v1.Log"] as unknown as {
+    readonly Session: {
       requestSerialize(value: { frames: readonly Uint8Array[] }): Buffer;
       requestDeserialize(bytes: Buffer): { frames: Buffer[] };
     };
   };
   return {
-    encode: (frames) => service.Bulk.requestSerialize({ frames }),
-    decode: (bytes) => service.Bulk.requestDeserialize(bytes).frames,
+    encode: (frames) => service.Session.requestSerialize({ frames }),
+    decode: (bytes) => service.Session.requestDeserialize(bytes).frames,
   };
 }
 

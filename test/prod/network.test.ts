@@ -2,7 +2,7 @@ import * as http from "node:http";
 import * as net from "node:net";
 import { expect } from "chai";
 import type { Connection, Listener } from "#core/io/network";
-import { GrpcNetwork } from "#prod/network";
+import { TcpNetwork } from "#prod/network";
 import { Turns } from "#prod/turn";
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -15,11 +15,11 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-describe("the gRPC network", () => {
+describe("the network", () => {
   const turns = new Turns();
   const refused: string[] = [];
   const warnings: string[] = [];
-  const network = new GrpcNetwork({
+  const network = new TcpNetwork({
     turns,
     refused: (reason) => refused.push(reason),
     warn: (message) => warnings.push(message),
@@ -71,12 +71,12 @@ describe("the gRPC network", () => {
     connection.close();
   };
 
-  it("raised the flow-control window on both sides", async () => {
+  it("raised the flow-control window of gRPC", async () => {
     expect(warnings).to.deep.equal([]);
     await works();
   });
 
-  it("sends the frames of one turn in one message", async () => {
+  it("sends the frames of one turn in one write", async () => {
     const { frames, connection } = dial();
     connection.send(Uint8Array.of(0));
     await until("the first echo", () => frames.length === 1);
@@ -84,7 +84,7 @@ describe("the gRPC network", () => {
       duplex: { write: (frames: readonly Uint8Array[], done: () => void) => boolean };
     };
     const sizes: number[] = [];
-    const { write } = duplex;
+    const write = duplex.write.bind(duplex);
     duplex.write = (batch, done) => {
       sizes.push(batch.length);
       return write(batch, done);
@@ -136,6 +136,77 @@ describe("the gRPC network", () => {
     socket.destroy();
   });
 
+  const greeting = (version: number, service: number): Buffer =>
+    Buffer.from([0x51, 0x4c, 0x4f, 0x47, version, service, 0, 0]);
+
+  it("takes a greeting that comes byte by byte, with a frame behind it", async () => {
+    const socket = net.connect(port, "127.0.0.1");
+    let answer = Buffer.alloc(0);
+    socket.on("data", (data) => {
+      answer = Buffer.concat([answer, data]);
+    });
+    for (const byte of Buffer.concat([greeting(1, 3), Buffer.from([0, 0, 0, 2, 7, 8])])) {
+      socket.write(Buffer.from([byte]));
+      await sleep(1);
+    }
+    const echo = Buffer.concat([greeting(1, 0), Buffer.from([0, 0, 0, 2, 7, 8])]);
+    await until("answer and echo", () => answer.length >= echo.length);
+    expect(answer).to.deep.equal(echo);
+    socket.destroy();
+  });
+
+  it("says what it does not understand of a greeting", async () => {
+    expect(await raw(greeting(9, 3))).to.contain("version 9, and this node speaks 1");
+    expect(await raw(greeting(1, 9))).to.contain("does not know the service");
+  });
+
+  it("breaks a connection with a frame above the largest size before it takes any of it", async () => {
+    const before = echoed.length;
+    const answer = await raw(Buffer.concat([greeting(1, 3), Buffer.from([0x7f, 0xff, 0xff, 0xff, 1, 2])]));
+    expect(echoed.length).to.equal(before + 1);
+    expect(Buffer.from(answer, "latin1").subarray(8)).to.deep.equal(Buffer.from([255, 255, 255, 255]));
+    await works();
+  });
+
+  it("tells a process that is gone from one that took its leave", async () => {
+    const ends: string[] = [];
+    const server = net.createServer((socket) => {
+      socket.write(greeting(1, 0));
+      if (ends.length === 0) socket.end(Buffer.from([255, 255, 255, 254]));
+      else if (ends.length === 1) socket.end();
+      else socket.resetAndDestroy();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port: there } = server.address() as net.AddressInfo;
+    for (let n = 0; n < 3; n++) {
+      network.connect(`127.0.0.1:${there}`, "client", {
+        opened: () => undefined,
+        frame: () => undefined,
+        drained: () => undefined,
+        closed: (reason) => ends.push(reason),
+      });
+      await until("an end", () => ends.length > n);
+    }
+    expect(ends).to.deep.equal(["closed", "reset", "reset"]);
+    server.close();
+  });
+
+  it("ends with protocol where somebody else answers", async () => {
+    const server = net.createServer((socket) => socket.end("HTTP/1.1 200 OK\r\n\r\n"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port: there } = server.address() as net.AddressInfo;
+    const closed = await new Promise<string>((resolve) => {
+      network.connect(`127.0.0.1:${there}`, "peer-bulk", {
+        opened: () => undefined,
+        frame: () => undefined,
+        drained: () => undefined,
+        closed: resolve,
+      });
+    });
+    expect(closed).to.equal("protocol");
+    server.close();
+  });
+
   it("tells whoever speaks HTTP/1 what this port is", async () => {
     const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
       http.get({ host: "127.0.0.1", port, path: "/metrics" }, resolve).on("error", reject);
@@ -148,7 +219,7 @@ describe("the gRPC network", () => {
       });
       answer.on("end", () => resolve(text));
     });
-    expect(body).to.contain("speaks gRPC");
+    expect(body).to.contain("speaks gRPC and frames");
     expect(refused).to.include("http1");
   });
 

@@ -10,7 +10,7 @@ import { decodeResponse } from "#core/commitlog/response-codec";
 import type { Listener, Service } from "#core/io/network";
 import { encodeHello } from "#core/node/peer-frame";
 import { Gatekeeper } from "#prod/gatekeeper";
-import { GrpcNetwork } from "#prod/network";
+import { TcpNetwork } from "#prod/network";
 import type { TlsMaterial } from "#prod/tls-files";
 import { contextOf } from "#prod/tls-files";
 import type { Action, Authorise, Identity } from "#prod/tls-identity";
@@ -49,7 +49,7 @@ class Port {
     const port = new Port(await freePort());
     const voters = new Set(["n0", "n1", "n2"]);
     const gatekeeper = new Gatekeeper({ voters, clientAuth, authorise });
-    const network = new GrpcNetwork({
+    const network = new TcpNetwork({
       turns,
       listen: material && { material, gatekeeper },
       denied: (service, _from, why) => port.told.push(`${service}: ${why}`),
@@ -92,7 +92,7 @@ function ask(
 ): Promise<Answer> {
   return new Promise((resolve) => {
     let distrust: string | undefined;
-    const network = new GrpcNetwork({
+    const network = new TcpNetwork({
       turns,
       dial: material && { context: contextOf(material), nodeAt: () => node },
       distrusted: (_address, _service, why) => {
@@ -157,7 +157,7 @@ function refusalOf({ frame, closed }: Answer): string | undefined {
   }
 }
 
-describe("TLS on the gRPC port", () => {
+describe("TLS on a node's port", () => {
   let port: Port;
   before(async () => {
     port = await Port.open(authority.material(authority.node("n1")));

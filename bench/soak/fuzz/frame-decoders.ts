@@ -20,6 +20,8 @@ import { decodeMessage, encodeMessage } from "#core/raft/codec";
 import type { Message } from "#core/raft/message";
 import { stages } from "#core/storage/identity";
 import { decodeFrames, encodeFrames } from "#prod/frame-codec";
+import { FrameParser } from "#prod/frame-socket";
+import { decodeAnswer, encodeAnswer } from "#prod/greeting";
 import { anyRequest, anyResponse } from "./client-messages.ts";
 import type { Decoder } from "./decoder.ts";
 import { chained, group, hex, index, node, u32, u53 } from "./generators.ts";
@@ -197,4 +199,44 @@ const frameBatch: Decoder = {
   codes: ["malformed-frame", "frame-too-large"],
 };
 
-export const frameDecoders: readonly Decoder[] = [peerFrame, clientRequest, clientResponse, frameBatch];
+/** What comes in on a connection behind its greeting: frames, each behind its length, and a word at the end. */
+const frameStream: Decoder = {
+  name: "frame-stream",
+  valid: fc
+    .tuple(
+      fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 }),
+      fc.constantFrom([], [255, 255, 255, 254], [255, 255, 255, 255]),
+    )
+    .map(([frames, word]) => {
+      const w = new ByteWriter();
+      for (const frame of frames) w.bytes(frame);
+      for (const byte of word) w.u8(byte);
+      return w.finish();
+    }),
+  decode: (bytes) => {
+    const parser = new FrameParser(() => undefined);
+    parser.push(bytes.subarray(0, bytes.length >> 1));
+    parser.push(bytes.subarray(bytes.length >> 1));
+    return parser.reason;
+  },
+  codes: ["frame-too-large"],
+};
+
+/** The answer to a greeting. */
+const greetingAnswer: Decoder = {
+  name: "greeting-answer",
+  valid: fc
+    .tuple(fc.constantFrom("welcome", "refused", "not-understood"), fc.string({ maxLength: 300 }))
+    .map(([verdict, why]) => encodeAnswer(verdict, why)),
+  decode: decodeAnswer,
+  codes: ["malformed-frame", "wrong-version"],
+};
+
+export const frameDecoders: readonly Decoder[] = [
+  peerFrame,
+  clientRequest,
+  clientResponse,
+  frameBatch,
+  frameStream,
+  greetingAnswer,
+];

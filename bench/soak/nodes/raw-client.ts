@@ -1,35 +1,31 @@
-import type { ClientDuplexStream } from "@grpc/grpc-js";
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import * as net from "node:net";
 import { groupId } from "#core/base/brand";
 import { ByteWriter } from "#core/base/bytes";
 import type { ClientRequest } from "#core/commitlog/protocol";
 import { clientVersionMax, clientVersionMin } from "#core/commitlog/protocol";
 import { encodeRequest } from "#core/commitlog/request-codec";
-import { clientOptions } from "#prod/grpc-options";
-import type { Frames } from "#prod/proto";
-import { sessionMethod } from "#prod/proto";
+import { splitAddress } from "#prod/address";
+import { FrameParser, SocketDuplex } from "#prod/frame-socket";
+import { encodeGreeting, greetingBytes } from "#prod/greeting";
 
 /** A client's connection without a client behind it: it says hello, and reads or does not as it is told. */
 export class RawClient {
-  private readonly client: Client;
-  private readonly call: ClientDuplexStream<Frames, Frames>;
+  private readonly socket: net.Socket;
+  private readonly duplex: SocketDuplex;
   private requests = 0;
   answers = 0;
   ended = false;
 
   /** @param reads false: answers pile up wherever the other side and the network keep them. */
   constructor(address: string, reads: boolean) {
-    this.client = new Client(address, credentials.createInsecure(), clientOptions);
-    const { path, requestSerialize, responseDeserialize } = sessionMethod;
-    this.call = this.client.makeBidiStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      new Metadata(),
-    );
-    this.call.on("error", () => this.over());
-    this.call.on("status", () => this.over());
-    if (reads) this.call.on("data", (frames: Frames) => (this.answers += frames.length));
+    this.socket = net.connect(splitAddress(address));
+    this.duplex = new SocketDuplex(this.socket, false);
+    this.socket.on("error", () => undefined);
+    this.socket.on("close", () => {
+      this.ended = true;
+    });
+    this.socket.write(encodeGreeting("client"));
+    if (reads) this.read();
     const hello = {
       type: "client-hello",
       group: groupId("default"),
@@ -40,6 +36,16 @@ export class RawClient {
     this.send({ ...hello, versionLow: clientVersionMin, versionHigh: clientVersionMax });
   }
 
+  private read(): void {
+    const parser = new FrameParser(() => (this.answers += 1));
+    let greeted = 0;
+    this.socket.on("data", (chunk: Buffer) => {
+      const behind = Math.min(chunk.length, greetingBytes - greeted);
+      greeted += behind;
+      parser.push(chunk.subarray(behind));
+    });
+  }
+
   send(...requests: readonly Unnumbered[]): void {
     if (this.ended) return;
     const frames = requests.map((request) => {
@@ -48,17 +54,12 @@ export class RawClient {
       encodeRequest(writer, { ...request, requestId: this.requests } as ClientRequest);
       return writer.finish();
     });
-    this.call.write(frames);
-  }
-
-  private over(): void {
-    this.ended = true;
-    this.client.close();
+    this.duplex.write(frames, () => undefined);
   }
 
   close(): void {
-    this.call.cancel();
-    this.over();
+    this.socket.destroy();
+    this.ended = true;
   }
 }
 

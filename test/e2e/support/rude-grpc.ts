@@ -2,8 +2,6 @@ import * as http2 from "node:http2";
 import { encodeFrames } from "#prod/frame-codec";
 
 export const methods: readonly string[] = [
-  "Peer/Control",
-  "Peer/Bulk",
   "Log/Session",
   "Log/Append",
   "Log/AppendStream",

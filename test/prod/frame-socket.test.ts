@@ -1,0 +1,99 @@
+import { Writable } from "node:stream";
+import { expect } from "chai";
+import fc from "fast-check";
+import { LogError } from "#core/base/errors";
+import { frameBytesMax } from "#core/io/network";
+import { FrameParser, SocketDuplex } from "#prod/frame-socket";
+
+/** What a duplex writes to its socket. */
+class Wire extends Writable {
+  readonly bytes: Buffer[] = [];
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.bytes.push(Buffer.from(chunk));
+    done();
+  }
+}
+
+async function written(frames: readonly Uint8Array[], end: "end" | "cancel" | undefined): Promise<Buffer> {
+  const wire = new Wire();
+  const duplex = new SocketDuplex(wire as never, true);
+  await new Promise<void>((resolve) => {
+    if (frames.length === 0) resolve();
+    else duplex.write(frames, resolve);
+  });
+  if (end !== undefined) {
+    const closed = new Promise((resolve) => wire.once("close", resolve));
+    duplex[end]();
+    await closed;
+  }
+  return Buffer.concat(wire.bytes);
+}
+
+const frames = fc.array(
+  fc.oneof(
+    fc.uint8Array({ maxLength: 20 }),
+    fc.integer({ min: 4_090, max: 4_102 }).map((length) => new Uint8Array(length).fill(length)),
+    fc.integer({ min: 4_000, max: 70_000 }).map((length) => new Uint8Array(length).fill(length)),
+    fc.integer({ min: 120_000, max: 700_000 }).map((length) => new Uint8Array(length).fill(length)),
+  ),
+  { maxLength: 12 },
+);
+
+describe("frames on a socket", () => {
+  it("come out as they went in, however the bytes are cut", async () => {
+    await fc.assert(
+      fc.asyncProperty(frames, fc.array(fc.integer({ min: 1, max: 9_000 })), async (batch, cuts) => {
+        const bytes = await written(batch, "end");
+        const taken: Uint8Array[] = [];
+        const parser = new FrameParser((frame) => taken.push(frame));
+        let at = 0;
+        let more = true;
+        for (const cut of [...cuts, bytes.length]) {
+          if (at < bytes.length) more = parser.push(new Uint8Array(bytes.subarray(at, at + cut)));
+          at += cut;
+        }
+        expect(more).to.equal(false);
+        expect(parser.reason).to.equal("closed");
+        expect(taken.length).to.equal(batch.length);
+        for (const [n, frame] of taken.entries()) {
+          expect(Buffer.compare(frame, batch[n] as Uint8Array)).to.equal(0);
+          expect(Object.getPrototypeOf(frame)).to.equal(Uint8Array.prototype);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("end with a word, and without one the process is gone", async () => {
+    const reasonAfter = (bytes: Uint8Array): string => {
+      const parser = new FrameParser(() => undefined);
+      parser.push(bytes);
+      return parser.reason;
+    };
+    expect(reasonAfter(await written([Uint8Array.of(1)], undefined))).to.equal("reset");
+    expect(reasonAfter(await written([Uint8Array.of(1)], "end"))).to.equal("closed");
+    expect(reasonAfter(await written([Uint8Array.of(1)], "cancel"))).to.equal("protocol");
+  });
+
+  it("are nothing behind the word that ends them", async () => {
+    const taken: Uint8Array[] = [];
+    const parser = new FrameParser((frame) => taken.push(frame));
+    const bytes = Buffer.concat([await written([], "cancel"), await written([Uint8Array.of(1)], "end")]);
+    expect(parser.push(bytes)).to.equal(false);
+    expect([parser.reason, taken.length]).to.deep.equal(["protocol", 0]);
+  });
+
+  it("above the largest size are refused by their length alone", () => {
+    const header = (length: number): Uint8Array => {
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32BE(length);
+      return bytes;
+    };
+    expect(new FrameParser(() => undefined).push(header(frameBytesMax))).to.equal(true);
+    for (const length of [frameBytesMax + 1, 0x7fff_ffff, 0xffff_fffd])
+      expect(() => new FrameParser(() => undefined).push(header(length)), String(length))
+        .to.throw(LogError)
+        .with.property("code", "frame-too-large");
+  });
+});
