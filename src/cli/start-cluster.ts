@@ -211,7 +211,7 @@ async function showCluster(
     `http://127.0.0.1:${plan.httpPort}`,
     plan.data,
   ]);
-  process.stdout.write(`${table(["node", "role", "pid", "gRPC", "HTTP", "data"], rows)}\n`);
+  process.stdout.write(`${table(["node", "role", "pid", "address", "HTTP", "data"], rows)}\n`);
   process.stdout.write(whatNext(running, request));
 }
 

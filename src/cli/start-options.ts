@@ -13,7 +13,7 @@ export interface StartRequest {
 }
 
 export const defaultBasePort = 40_911;
-/** HTTP ports lie this far above the gRPC ports. */
+/** HTTP ports lie this far above the nodes' ports. */
 export const httpOffset = 1_000;
 const nodes = 3;
 const selfIdVariable = "QUORUMLOG_SELF_ID";
@@ -45,7 +45,7 @@ export function parseStart(
     .option("--config <file>", "run one node from this file of properties")
     .option(
       "--base-port <n>",
-      "gRPC on this port and the next two, HTTP 1000 above",
+      "nodes on this port and the next two, HTTP 1000 above",
       basePortOf,
       defaultBasePort,
     )

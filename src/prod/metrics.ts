@@ -70,7 +70,7 @@ export class Metrics implements Trace {
   readonly detailed = true;
   readonly registry: Registry = new Registry();
   readonly disk: DiskCounts = new DiskCounts();
-  /** Connections that the port turned away before they spoke gRPC, by reason. */
+  /** Connections that the port turned away at their first bytes, by reason. */
   readonly turnedAway: LabelledCounts = new LabelledCounts();
   private readonly groups = new Map<string, GroupCounts>();
   private readonly gauges: () => readonly GroupGauges[];
@@ -253,7 +253,7 @@ export class Metrics implements Trace {
   }
 
   private defineFiles(): void {
-    const refused = "Connections turned away before they spoke gRPC, by reason";
+    const refused = "Connections turned away at their first bytes, by reason";
     this.counter("quorumlog_connections_refused_total", refused, ["reason"], (add) => {
       for (const [reason, count] of this.turnedAway.entries()) add(count, { reason });
     });

@@ -4,6 +4,7 @@ import * as path from "node:path";
 import { expect } from "chai";
 import { Cluster, eventually, sleep } from "./support/cluster.ts";
 import { Load } from "./support/load.ts";
+import { rudeFrames, sayRudely, services } from "./support/rude-frames.ts";
 import { callRudely, methods, rudeMessages } from "./support/rude-grpc.ts";
 
 /** Bytes of no protocol, the same in each run. */
@@ -79,12 +80,15 @@ describe("e2e: bad input", function () {
     expect(text).to.match(/quorumlog_connections_refused_total\{reason="garbage"\} [1-9]/);
   });
 
-  it("garbage inside gRPC calls breaks nothing either", async () => {
+  it("garbage behind greetings and inside gRPC calls breaks nothing either", async () => {
     const before = load.history.acked;
     const pids = cluster.nodes.map(({ child }) => child?.pid);
-    for (const { port } of cluster.nodes)
+    for (const { port } of cluster.nodes) {
+      for (const [, bytes] of rudeFrames(garbage(2_000)))
+        await Promise.all(services.map((service) => sayRudely(port, service, bytes)));
       for (const [, bytes] of rudeMessages(garbage(2_000)))
         await Promise.all(methods.map((method) => callRudely(port, method, bytes)));
+    }
     await eventually("more appends", async () => (load.history.acked > before + 20 ? true : undefined));
     const statuses = await cluster.statuses(cluster.client());
     expect(statuses.map(({ pid }) => pid)).to.have.members(pids);
