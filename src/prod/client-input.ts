@@ -34,20 +34,41 @@ export function checkedNode(text: string): NodeId {
   }
 }
 
-/**
- * A copy of an entry as bytes, since a retry sends it again, whatever the caller does with its buffer meanwhile.
- * @throws LogError bad-configuration: whatever else has a length would be appended as that many zeros.
- */
-export function checkedBody(data: Uint8Array | string): Uint8Array {
-  if (typeof data === "string") return new TextEncoder().encode(data);
-  if (data instanceof Uint8Array) return new Uint8Array(data);
-  throw new LogError("bad-configuration", `an entry is ${kindOf(data)}; allowed: a string or a Uint8Array`);
-}
+/** Entries are copied behind each other into pieces of this size: a buffer for each would be the garbage of a busy client. */
+const pieceBytes = 256 * 1_024;
+/** Larger ones get a buffer of their own. */
+const sharedBytesMax = 16 * 1_024;
 
-/** @throws LogError bad-configuration. */
-export function checkedBatch(batch: readonly (Uint8Array | string)[]): readonly Uint8Array[] {
-  if (Array.isArray(batch)) return batch.map(checkedBody);
-  throw new LogError("bad-configuration", `the entries are ${kindOf(batch)}; allowed: an array of them`);
+/** Copies of what is to be appended, since a retry sends it again, whatever the caller does with its buffer meanwhile. */
+export class EntryCopies {
+  private readonly encoder = new TextEncoder();
+  private piece = new Uint8Array(0);
+  private used = 0;
+
+  /**
+   * A copy of an entry as bytes.
+   * @throws LogError bad-configuration: whatever else has a length would be appended as that many zeros.
+   */
+  of(data: Uint8Array | string): Uint8Array {
+    if (typeof data === "string") return this.encoder.encode(data);
+    if (!(data instanceof Uint8Array))
+      throw new LogError("bad-configuration", `an entry is ${kindOf(data)}; allowed: a string or a Uint8Array`);
+    if (data.length > sharedBytesMax) return new Uint8Array(data);
+    if (this.used + data.length > this.piece.length) {
+      this.piece = new Uint8Array(pieceBytes);
+      this.used = 0;
+    }
+    const copy = this.piece.subarray(this.used, this.used + data.length);
+    copy.set(data);
+    this.used += data.length;
+    return copy;
+  }
+
+  /** @throws LogError bad-configuration. */
+  ofAll(batch: readonly (Uint8Array | string)[]): readonly Uint8Array[] {
+    if (Array.isArray(batch)) return batch.map((data) => this.of(data));
+    throw new LogError("bad-configuration", `the entries are ${kindOf(batch)}; allowed: an array of them`);
+  }
 }
 
 const timeoutMsMax = 2 ** 31;

@@ -1,17 +1,17 @@
 import { LogError } from "../core/base/errors.ts";
 import type { Done } from "../core/base/task.ts";
 import type { Micros } from "../core/base/units.ts";
-import type { CancelHandle, TailEvents, TailHandle } from "../core/client/client.ts";
+import type { AppendResult, CancelHandle, TailEvents, TailHandle } from "../core/client/client.ts";
 import { Client } from "../core/client/client.ts";
 import { clientConfig } from "../core/client/client-config.ts";
 import type { NodeStatus } from "../core/commitlog/protocol.ts";
 import {
-  checkedBatch,
   checkedGroup,
   checkedIndex,
   checkedNode,
   checkedSwitch,
   checkedTimeoutMs,
+  EntryCopies,
 } from "./client-input.ts";
 import { SystemClock } from "./clock.ts";
 import { defaultGroup, defaultPeers } from "./defaults.ts";
@@ -80,6 +80,10 @@ interface Waiter {
   readonly refuse: (error: LogError) => void;
 }
 
+function placeOf({ indexes, term }: AppendResult): { readonly index: number; readonly term: number } {
+  return { index: indexes[0] as number, term };
+}
+
 /**
  * The log, for programs: promises over the client that the simulator rehearses. One client keeps its connections, its
  * session and its knowledge of the leader; make one and share it.
@@ -90,6 +94,7 @@ export class LogClient {
   private readonly turns = new Turns();
   private readonly reach: Reach;
   private readonly timeoutMs: number;
+  private readonly copies = new EntryCopies();
   private readonly waiters: Waiter[] = [];
   private waiterBytes = 0;
   private closed = false;
@@ -122,27 +127,33 @@ export class LogClient {
    *   appends before making more keeps a producer at the log's pace.
    * @throws LogError; `outcome-unknown` when the entry may be in the log.
    */
-  async append(
+  append(
     data: Uint8Array | string,
     options: CallOptions = {},
   ): Promise<{ readonly index: number; readonly term: number }> {
-    const { indexes, term } = await this.appendBatch([data], options);
-    return { index: indexes[0] as number, term };
+    return this.submit(() => [this.copies.of(data)], options, placeOf);
   }
 
   /** Appends entries in order, all of them or none. */
-  async appendBatch(
-    batch: readonly (Uint8Array | string)[],
-    options: CallOptions = {},
-  ): Promise<{ readonly indexes: readonly number[]; readonly term: number }> {
-    const bodies = checkedBatch(batch);
-    const deadline = this.begin() + this.micros(options);
+  appendBatch(batch: readonly (Uint8Array | string)[], options: CallOptions = {}): Promise<AppendResult> {
+    return this.submit(() => this.copies.ofAll(batch), options, (result) => result);
+  }
+
+  private submit<T>(
+    bodiesOf: () => readonly Uint8Array[],
+    options: CallOptions,
+    pick: (result: AppendResult) => T,
+  ): Promise<T> {
     return this.call(options.signal, (done, started) => {
+      const bodies = bodiesOf();
+      const deadline = this.clock.monotonic() + this.micros(options);
+      const told: Done<AppendResult> = (error, result) =>
+        done(error, error === undefined ? pick(result) : (undefined as T));
       const begin = (): void =>
-        started(this.client.append(bodies, { timeout: deadline - this.begin() }, done));
+        started(this.client.append(bodies, { timeout: deadline - this.clock.monotonic() }, told));
       if (this.waiters.length === 0 && !this.isFull(begin)) return;
       const bytes = bodies.reduce((sum, body) => sum + body.length, 0);
-      const refuse = (error: LogError): void => done(error, { indexes: [], term: 0 });
+      const refuse = (error: LogError): void => done(error, undefined as T);
       this.wait({ bytes, begin, refuse }, deadline, started);
     });
   }

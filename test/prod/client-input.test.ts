@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { LogError } from "#core/base/errors";
-import { checkedBatch, checkedBody } from "#prod/client-input";
+import { EntryCopies } from "#prod/client-input";
 import { LogClient } from "#prod/log-client";
 
 /** What a program without types hands in. */
@@ -40,10 +40,16 @@ describe("what programs hand to the library", () => {
 
   it("what it takes is copied", () => {
     const buffer = Buffer.from("as it was");
-    const [first] = checkedBatch([buffer]);
+    const copies = new EntryCopies();
+    const [first] = copies.ofAll([buffer]);
     buffer.fill(0);
     expect(new TextDecoder().decode(first)).to.equal("as it was");
-    expect([...checkedBody("é")]).to.deep.equal([0xc3, 0xa9]);
+    expect([...copies.of("é")]).to.deep.equal([0xc3, 0xa9]);
+    // Small and large ones, over the ends of the pieces that they share.
+    const given = Array.from({ length: 200 }, (_, n) => new Uint8Array((n * 977) % 20_000).fill(n));
+    const taken = given.map((data) => copies.of(data));
+    expect(taken).to.deep.equal(given);
+    for (const copy of taken) expect(Object.getPrototypeOf(copy)).to.equal(Uint8Array.prototype);
   });
 
   it("ids, indexes and times that are none are refused with a code", async () => {
