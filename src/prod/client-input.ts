@@ -52,7 +52,10 @@ export class EntryCopies {
   of(data: Uint8Array | string): Uint8Array {
     if (typeof data === "string") return this.encoder.encode(data);
     if (!(data instanceof Uint8Array))
-      throw new LogError("bad-configuration", `an entry is ${kindOf(data)}; allowed: a string or a Uint8Array`);
+      throw new LogError(
+        "bad-configuration",
+        `an entry is ${kindOf(data)}; allowed: a string or a Uint8Array`,
+      );
     if (data.length > sharedBytesMax) return new Uint8Array(data);
     if (this.used + data.length > this.piece.length) {
       this.piece = new Uint8Array(pieceBytes);

@@ -136,7 +136,11 @@ export class LogClient {
 
   /** Appends entries in order, all of them or none. */
   appendBatch(batch: readonly (Uint8Array | string)[], options: CallOptions = {}): Promise<AppendResult> {
-    return this.submit(() => this.copies.ofAll(batch), options, (result) => result);
+    return this.submit(
+      () => this.copies.ofAll(batch),
+      options,
+      (result) => result,
+    );
   }
 
   private submit<T>(
