@@ -3,7 +3,7 @@ import { getU32, putU32 } from "../core/base/bytes.ts";
 import { LogError } from "../core/base/errors.ts";
 import type { CloseReason } from "../core/io/network.ts";
 import { frameBytesMax } from "../core/io/network.ts";
-import type { Duplex } from "./frame-stream.ts";
+import type { Duplex, OutgoingFrame } from "./frame-stream.ts";
 
 /**
  * Frames on a socket, behind the greeting: each is its length in 32 bits (big-endian) and its bytes. Lengths that no
@@ -32,7 +32,7 @@ export class SocketDuplex implements Duplex {
     this.tells = tells;
   }
 
-  write(frames: readonly Uint8Array[], done: () => void): boolean {
+  write(frames: readonly OutgoingFrame[], done: () => void): boolean {
     const { socket } = this;
     const parts = partsOf(frames);
     const last = parts.pop();
@@ -63,26 +63,37 @@ export class SocketDuplex implements Duplex {
   }
 }
 
-function partsOf(frames: readonly Uint8Array[]): Uint8Array[] {
+/** What goes to the host: small pieces copied behind each other, large ones as they are. */
+function partsOf(frames: readonly OutgoingFrame[]): Uint8Array[] {
   let copied = 0;
-  for (const { length } of frames) copied += lengthBytes + (length <= copiedBytesMax ? length : 0);
+  for (const { first, rest } of frames) {
+    copied += lengthBytes + copiedOf(first);
+    for (const piece of rest) copied += copiedOf(piece);
+  }
   const small = Buffer.allocUnsafe(copied);
   const parts: Uint8Array[] = [];
   let from = 0;
   let at = 0;
-  for (const frame of frames) {
-    putU32(small, at, frame.length);
-    at += lengthBytes;
-    if (frame.length <= copiedBytesMax) {
-      small.set(frame, at);
-      at += frame.length;
-    } else {
-      parts.push(small.subarray(from, at), frame);
+  const put = (piece: Uint8Array): void => {
+    if (copiedOf(piece) > 0) small.set(piece, at);
+    else if (piece.length > 0) {
+      parts.push(small.subarray(from, at), piece);
       from = at;
     }
+    at += copiedOf(piece);
+  };
+  for (const { first, rest, bytes } of frames) {
+    putU32(small, at, bytes);
+    at += lengthBytes;
+    put(first);
+    for (const piece of rest) put(piece);
   }
   if (at > from) parts.push(small.subarray(from, at));
-  return parts;
+  return parts.filter((part) => part.length > 0);
+}
+
+function copiedOf({ length }: Uint8Array): number {
+  return length <= copiedBytesMax ? length : 0;
 }
 
 /** Takes the bytes of a connection apart. */

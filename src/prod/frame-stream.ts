@@ -2,10 +2,24 @@ import type { CloseReason, Connection, ConnectionEvents, Service } from "../core
 import { frameBytesMax } from "../core/io/network.ts";
 import type { Turns } from "./turn.ts";
 
+/** A frame on its way out, in pieces that stand behind each other. */
+export interface OutgoingFrame {
+  readonly first: Uint8Array;
+  readonly rest: readonly Uint8Array[];
+  /** Of all pieces. */
+  readonly bytes: number;
+}
+
+export function outgoing(first: Uint8Array, rest: readonly Uint8Array[] = []): OutgoingFrame {
+  let bytes = first.length;
+  for (const piece of rest) bytes += piece.length;
+  return { first, rest, bytes };
+}
+
 /** The writing side of what carries frames: a socket, or a stream of gRPC. */
 export interface Duplex {
   /** @returns false when the stream wants no more before `drain`; `done` once the bytes went to the host. */
-  write(frames: readonly Uint8Array[], done: () => void): boolean;
+  write(frames: readonly OutgoingFrame[], done: () => void): boolean;
   /** Ends this side in order. */
   end(): void;
   /** Breaks the stream. */
@@ -36,7 +50,7 @@ export class FrameStream implements Connection {
   private readonly turns: Turns;
   private duplex: Duplex | undefined;
   private events: ConnectionEvents | undefined;
-  private queue: Uint8Array[] = [];
+  private queue: OutgoingFrame[] = [];
   private queued = 0;
   private writing = false;
   private refused = false;
@@ -60,22 +74,23 @@ export class FrameStream implements Connection {
     this.schedule();
   }
 
-  send(frame: Uint8Array): boolean {
+  send(first: Uint8Array, rest: readonly Uint8Array[] = []): boolean {
     // What is sent on a connection that has ended is lost, as on one that ends a moment later.
     if (this.ended) return true;
-    if (frame.length > frameBytesMax) {
+    const frame = outgoing(first, rest);
+    if (frame.bytes > frameBytesMax) {
       process.nextTick(() => this.finish("protocol", true));
       return true;
     }
     const { bufferBytesMax, bufferFramesMax } = this.limits;
-    const full = this.queued + frame.length > bufferBytesMax || this.queue.length >= bufferFramesMax;
+    const full = this.queued + frame.bytes > bufferBytesMax || this.queue.length >= bufferFramesMax;
     // A frame larger than the whole buffer passes when it is alone, or it never would.
     if (full && this.queue.length > 0) {
       this.refused = true;
       return false;
     }
     this.queue.push(frame);
-    this.queued += frame.length;
+    this.queued += frame.bytes;
     this.schedule();
     return true;
   }
@@ -152,9 +167,9 @@ export class FrameStream implements Connection {
     let count = 0;
     let bytes = 0;
     while (count < this.queue.length) {
-      const frame = this.queue[count] as Uint8Array;
-      if (count > 0 && bytes + frame.length > writeBytesMax) break;
-      bytes += frame.length;
+      const frame = this.queue[count] as OutgoingFrame;
+      if (count > 0 && bytes + frame.bytes > writeBytesMax) break;
+      bytes += frame.bytes;
       count += 1;
     }
     const batch = count === this.queue.length ? this.queue : this.queue.slice(0, count);

@@ -1,6 +1,7 @@
 import type * as net from "node:net";
 import type { ConnectionInjector, ServerDuplexStream } from "@grpc/grpc-js";
 import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { joined } from "../core/base/bytes.ts";
 import type { CloseReason } from "../core/io/network.ts";
 import type { Accept, Entrance } from "./entrance.ts";
 import type { Duplex } from "./frame-stream.ts";
@@ -103,7 +104,11 @@ export class GrpcPort {
 
 function callDuplex(call: AnyCall, over: () => void): Duplex {
   return {
-    write: (frames, done) => call.write(frames, done),
+    write: (frames, done) =>
+      call.write(
+        frames.map(({ first, rest }) => (rest.length === 0 ? first : joined([first, ...rest]))),
+        done,
+      ),
     end: () => {
       over();
       call.end();

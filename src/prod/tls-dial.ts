@@ -74,9 +74,9 @@ export class RefusableConnection implements Connection {
     this.events.opened();
   }
 
-  send(frame: Uint8Array): boolean {
+  send(frame: Uint8Array, rest?: readonly Uint8Array[]): boolean {
     const { why } = this;
-    if (why === undefined) return this.inner?.send(frame) ?? true;
+    if (why === undefined) return this.inner?.send(frame, rest) ?? true;
     const answer = refusalFrame(frame, why);
     setImmediate(() => {
       if (!this.over) this.events.frame(answer);

@@ -1,4 +1,5 @@
 import { assert, required } from "../core/base/assert.ts";
+import { joined } from "../core/base/bytes.ts";
 import type { Micros } from "../core/base/units.ts";
 import type { CloseReason, Connection, ConnectionEvents, Service } from "../core/io/network.ts";
 import { frameBytesMax } from "../core/io/network.ts";
@@ -85,8 +86,10 @@ export class SimConnection implements Connection, EventTarget {
     return this.bytes;
   }
 
-  send(frame: Uint8Array): boolean {
+  send(first: Uint8Array, rest: readonly Uint8Array[] = []): boolean {
     if (this.ended || this.closing) return true;
+    // Simulated processes share no memory: each receiver gets bytes of its own.
+    const frame = rest.length === 0 ? first : joined([first, ...rest]);
     const { settings } = this.world;
     if (frame.length > frameBytesMax) {
       this.breakBoth("protocol");

@@ -4,6 +4,8 @@ import fc from "fast-check";
 import { LogError } from "#core/base/errors";
 import { frameBytesMax } from "#core/io/network";
 import { FrameParser, SocketDuplex } from "#prod/frame-socket";
+import type { OutgoingFrame } from "#prod/frame-stream";
+import { outgoing } from "#prod/frame-stream";
 
 /** What a duplex writes to its socket. */
 class Wire extends Writable {
@@ -15,12 +17,24 @@ class Wire extends Writable {
   }
 }
 
+/** A frame whole, or cut into pieces, some of them empty. */
+function pieces(frame: Uint8Array, n: number): OutgoingFrame {
+  if (n % 3 === 0) return outgoing(frame);
+  const cut = (frame.length * (n % 5)) >> 2;
+  const later = Math.min(frame.length, cut + 5_000);
+  return outgoing(frame.subarray(0, cut), [frame.subarray(cut, later), frame.subarray(later)]);
+}
+
 async function written(frames: readonly Uint8Array[], end: "end" | "cancel" | undefined): Promise<Buffer> {
   const wire = new Wire();
   const duplex = new SocketDuplex(wire as never, true);
   await new Promise<void>((resolve) => {
     if (frames.length === 0) resolve();
-    else duplex.write(frames, resolve);
+    else
+      duplex.write(
+        frames.map((frame, n) => pieces(frame, n)),
+        resolve,
+      );
   });
   if (end !== undefined) {
     const closed = new Promise((resolve) => wire.once("close", resolve));

@@ -6,6 +6,7 @@ import { clientVersionMax, clientVersionMin } from "#core/commitlog/protocol";
 import { encodeRequest } from "#core/commitlog/request-codec";
 import { splitAddress } from "#prod/address";
 import { FrameParser, SocketDuplex } from "#prod/frame-socket";
+import { outgoing } from "#prod/frame-stream";
 import { encodeGreeting, greetingBytes } from "#prod/greeting";
 
 /** A client's connection without a client behind it: it says hello, and reads or does not as it is told. */
@@ -54,7 +55,10 @@ export class RawClient {
       encodeRequest(writer, { ...request, requestId: this.requests } as ClientRequest);
       return writer.finish();
     });
-    this.duplex.write(frames, () => undefined);
+    this.duplex.write(
+      frames.map((frame) => outgoing(frame)),
+      () => undefined,
+    );
   }
 
   close(): void {

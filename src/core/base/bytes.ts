@@ -43,6 +43,19 @@ export function getU64(from: Uint8Array, at: number): number {
   return high > 0x1f_ffff ? Number.NaN : high * 0x1_0000_0000 + getU32(from, at + 4);
 }
 
+/** Pieces behind each other, in a buffer of their own. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  let bytes = 0;
+  for (const part of parts) bytes += part.length;
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 /** Grows a buffer as fields are put. One writer is reused for many messages; `finish` copies the bytes out. */
 export class ByteWriter {
   private buffer: Uint8Array;

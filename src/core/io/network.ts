@@ -11,9 +11,10 @@ export type CloseReason = "refused" | "reset" | "timeout" | "closed" | "protocol
 export interface Connection {
   /**
    * Queues a frame. The bytes belong to the connection from here on.
+   * @param rest more of the frame, in pieces that nobody changes any more: they may go to other connections too.
    * @returns false when the bounded buffer is full: the frame was NOT taken; `drained` follows once there is room.
    */
-  send(frame: Uint8Array): boolean;
+  send(frame: Uint8Array, rest?: readonly Uint8Array[]): boolean;
   /** Bytes queued and not yet handed to the network. */
   queuedBytes(): number;
   /**

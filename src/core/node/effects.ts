@@ -4,7 +4,7 @@ import { ByteWriter } from "../base/bytes.ts";
 import type { Entry } from "../base/entry.ts";
 import type { FaultCode } from "../base/errors.ts";
 import type { Timer } from "../io/clock.ts";
-import { encodeMessage } from "../raft/codec.ts";
+import { encodeHead } from "../raft/codec.ts";
 import type { Effect, RaftEvent } from "../raft/event.ts";
 import type { Message } from "../raft/message.ts";
 import type { Raft } from "../raft/raft.ts";
@@ -33,7 +33,7 @@ export interface EffectRunnerOptions {
   readonly ports: NodePorts;
   readonly raft: Raft;
   readonly store: LogStore;
-  send(to: NodeId, lane: Lane, frame: Uint8Array): boolean;
+  send(to: NodeId, lane: Lane, frame: Uint8Array, rest: readonly Uint8Array[]): boolean;
   /** The peers' incarnations, saved beside every hard state. */
   peers(): Meta["peers"];
   readonly events: EffectEvents;
@@ -151,10 +151,10 @@ export class EffectRunner {
     if (message.type === "request-vote-result" && message.granted) {
       ports.trace.emit({ kind: "vote", node, group, term: message.term, candidate: to });
     }
-    encodeMessage(beginFrame(this.writer, "raft", group), message);
+    const records = encodeHead(beginFrame(this.writer, "raft", group), message);
     const bulk = message.type === "append-entries" && message.entries.length > 0;
     // A frame that is not taken is as a lost one: Raft sends it again.
-    this.options.send(to, bulk ? "bulk" : "control", this.writer.finish());
+    this.options.send(to, bulk ? "bulk" : "control", this.writer.finish(), records);
   }
 
   // ---- Hard state

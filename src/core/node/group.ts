@@ -104,7 +104,7 @@ export class Group implements LinkGroup {
         ports: this.ports,
         opened,
         health: this.health,
-        send: (to, lane, frame) => this.links().send(to, this.group, lane, frame),
+        send: (to, lane, frame, rest) => this.links().send(to, this.group, lane, frame, rest),
         announce: () => this.links().announce(this),
       });
       this.replica = replica;

@@ -85,9 +85,9 @@ export class PeerLinks {
   }
 
   /** @returns false when the frame was not taken: no connection, not yet introduced, or its buffer is full. */
-  send(to: NodeId, group: GroupId, lane: Lane, frame: Uint8Array): boolean {
+  send(to: NodeId, group: GroupId, lane: Lane, frame: Uint8Array, rest: readonly Uint8Array[] = []): boolean {
     const links = this.dialled.get(to);
-    return links?.[lane].send(group, frame) ?? false;
+    return links?.[lane].send(group, frame, rest) ?? false;
   }
 
   /** The events of a connection that a peer dialled. */
@@ -174,9 +174,9 @@ class DialledLink implements ConnectionEvents {
     }
   }
 
-  send(group: GroupId, frame: Uint8Array): boolean {
+  send(group: GroupId, frame: Uint8Array, rest: readonly Uint8Array[]): boolean {
     if (this.connection === undefined || !this.welcomed.has(group)) return false;
-    return this.connection.send(frame);
+    return this.connection.send(frame, rest);
   }
 
   frame(frame: Uint8Array): void {

@@ -20,7 +20,7 @@ export interface ReplicaOptions {
   readonly ports: NodePorts;
   readonly opened: OpenedGroup;
   readonly health: Health;
-  send(to: NodeId, lane: Lane, frame: Uint8Array): boolean;
+  send(to: NodeId, lane: Lane, frame: Uint8Array, rest: readonly Uint8Array[]): boolean;
   /** Something was learned that the peers are to hear. */
   announce(): void;
 }

@@ -1,6 +1,6 @@
 import type { ByteReader, ByteWriter } from "../base/bytes.ts";
 import type { Entry } from "../base/entry.ts";
-import { decodeEntry, endOf, recordHeaderBytes } from "../base/entry.ts";
+import { decodeEntry, endOf, recordHeaderBytes, recordParts } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { AppendEntries, HeartbeatResult, Message, PreVote, PreVoteResult } from "./message.ts";
 
@@ -21,42 +21,52 @@ const kinds: { readonly [type in Message["type"]]: number } = {
 
 const intakes: readonly HeartbeatResult["intake"][] = [undefined, "read-only", "full"];
 
+const noRecords: readonly Uint8Array[] = [];
+
 export function encodeMessage(w: ByteWriter, m: Message): void {
+  for (const records of encodeHead(w, m)) w.raw(records);
+}
+
+/**
+ * Writes a message but for its records.
+ * @returns the records, which stand behind it, as pieces that never change: what carries them need not copy them.
+ */
+export function encodeHead(w: ByteWriter, m: Message): readonly Uint8Array[] {
   w.u8(kinds[m.type]).u64(m.term);
   switch (m.type) {
     case "append-entries":
-      encodeAppendEntries(w, m);
-      return;
+      return encodeAppendEntries(w, m);
     case "append-entries-result":
       w.u8(flag(m.accepted)).index(m.matchIndex).index(m.rejectedIndex).index(m.hintIndex).u64(m.hintTerm);
-      return;
+      return noRecords;
     case "heartbeat":
       w.index(m.commitIndex).u64(m.round);
-      return;
+      return noRecords;
     case "heartbeat-result":
       w.u64(m.round).index(m.matchIndex).u8(intakes.indexOf(m.intake));
-      return;
+      return noRecords;
     case "pre-vote":
       w.index(m.lastIndex)
         .u64(m.lastTerm)
         .u8(flag(m.yields === true));
-      return;
+      return noRecords;
     case "request-vote":
       w.index(m.lastIndex).u64(m.lastTerm).u8(flag(m.transfer));
-      return;
+      return noRecords;
     case "pre-vote-result":
       w.u8(flag(m.granted)).u8(flag(m.objects === true));
-      return;
+      return noRecords;
     case "request-vote-result":
       w.u8(flag(m.granted));
-      return;
+      return noRecords;
     case "timeout-now":
-      return;
+      return noRecords;
     case "read-index":
       w.u64(m.request);
-      return;
+      return noRecords;
     case "read-index-result":
       w.u64(m.request).index(m.index);
+      return noRecords;
   }
 }
 
@@ -64,23 +74,12 @@ function flag(value: boolean): number {
   return value ? 1 : 0;
 }
 
-function encodeAppendEntries(w: ByteWriter, m: AppendEntries): void {
+function encodeAppendEntries(w: ByteWriter, m: AppendEntries): readonly Uint8Array[] {
   const { entries } = m;
   const last = entries[entries.length - 1];
   w.index(m.prevIndex).u64(m.prevTerm).u32(m.prevChainCrc).u64(m.prevPos).index(m.commitIndex);
   w.u32(entries.length).u32(last === undefined ? 0 : last.pos + last.size - m.prevPos);
-  // Records that lie behind each other in one block are copied as one.
-  let i = 0;
-  while (i < entries.length) {
-    const { block, offset } = entries[i] as Entry;
-    let end = offset;
-    for (; i < entries.length; i++) {
-      const next = entries[i] as Entry;
-      if (next.block !== block || next.offset !== end) break;
-      end += next.size;
-    }
-    w.raw(block, offset, end);
-  }
+  return recordParts(entries);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { Entry, LogEnd } from "../base/entry.ts";
-import { endOf } from "../base/entry.ts";
+import { endOf, recordParts } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { Task } from "../base/task.ts";
 import { wait } from "../base/task.ts";
@@ -19,7 +19,6 @@ import { chainsInto, fillHole } from "./mend.ts";
 import type { MetaFile } from "./meta-file.ts";
 import type { OpenedLog } from "./open-log.ts";
 import type { StoreOptions } from "./options.ts";
-import { recordParts } from "./parts.ts";
 import type { Segment } from "./segment.ts";
 import type { Spare } from "./spare.ts";
 import type { SparseIndex } from "./sparse-index.ts";

@@ -1,12 +1,11 @@
 import type { Entry, LogEnd } from "../base/entry.ts";
-import { decodeEntry, endOf } from "../base/entry.ts";
+import { decodeEntry, endOf, recordParts } from "../base/entry.ts";
 import type { Task } from "../base/task.ts";
 import { wait } from "../base/task.ts";
 import { encodeBatchHeader } from "./batch.ts";
 import type { Extent, Hole } from "./damage.ts";
 import { batchHeaderBytes, positionOf, segmentHeaderBytes } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
-import { recordParts } from "./parts.ts";
 import { continues } from "./scanner.ts";
 
 /** Copies of records and the extent that they go to. */
