@@ -2,7 +2,6 @@ import type { ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
-import { nodeFlags as ownFlags } from "#cli/node-flags";
 import { freePorts, persist, spawnOwned, stopOwned } from "./processes.ts";
 
 const program = fileURLToPath(new URL("../../cli/quorumlog.js", import.meta.url));
@@ -15,7 +14,7 @@ export interface ClusterOptions {
   readonly flags?: readonly string[];
   /** Data directories by node id, for those that do not lie below `directory`. */
   readonly data?: Readonly<Record<string, string>>;
-  /** Flags of Node.js beside those that every node has, by node id. */
+  /** Node.js' own flags, by node id. */
   readonly nodeFlags?: Readonly<Record<string, readonly string[]>>;
   readonly logLevel?: string;
 }
@@ -116,16 +115,7 @@ export class LocalCluster {
       const root = data[id] ?? path.join(directory, id);
       const httpPort = ports[count + at] ?? 0;
       const own = ["--self-id", id, "--data", root, "--http-port", String(httpPort), "--peers", peers];
-      const args = [
-        ...ownFlags,
-        ...(nodeFlags[id] ?? []),
-        program,
-        "start",
-        ...own,
-        "--log-level",
-        logLevel,
-        ...flags,
-      ];
+      const args = [...(nodeFlags[id] ?? []), program, "start", ...own, "--log-level", logLevel, ...flags];
       return new ClusterNode(id, root, path.join(directory, `${id}.log`), httpPort, args);
     });
     for (const node of nodes) node.start();

@@ -3,7 +3,6 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { exitCodes } from "../prod/exit-codes.ts";
 import type { ServerNews } from "../prod/server-news.ts";
-import { nodeFlags } from "./node-flags.ts";
 
 /** A node that told why it cannot start has nothing left to do but leave. */
 const leaveMsMax = 3_000;
@@ -35,7 +34,7 @@ export type Started = "started" | { readonly failed: string };
 
 /**
  * Starts a node as a process.
- * @param args the program and what it is told.
+ * @param args of Node.js: the program and what it is told.
  * @param log where its output goes; closed here.
  */
 export function startNode(
@@ -44,10 +43,7 @@ export function startNode(
   log: number,
 ): { readonly node: Running; readonly started: Promise<Started> } {
   // A group of its own: Ctrl-C reaches this process only, which then stops the nodes in order.
-  const child = spawn(process.execPath, [...nodeFlags, ...args], {
-    stdio: ["ignore", log, log, "ipc"],
-    detached: true,
-  });
+  const child = spawn(process.execPath, args, { stdio: ["ignore", log, log, "ipc"], detached: true });
   fs.closeSync(log);
   let tell: (started: Started) => void = () => undefined;
   const started = new Promise<Started>((resolve) => {

@@ -2,7 +2,6 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { expect } from "chai";
-import { nodeFlags } from "#cli/node-flags";
 import { commandFrom } from "#cli/start-cluster";
 import type { NodePlan } from "#cli/start-node";
 import { codeOfFailure, startNode } from "#cli/start-node";
@@ -42,11 +41,6 @@ describe("the nodes of `quorumlog start`", () => {
     const outcome = [await started];
     expect(outcome).to.deep.equal([{ failed: "ended with exit code 78" }]);
     expect(await codeOfFailure([node], outcome)).to.equal(78);
-  });
-
-  it("have their flags of Node.js from `bin/quorumlog start` too", () => {
-    const script = fs.readFileSync(path.join(projectRoot, "bin/quorumlog"), "utf8");
-    expect(script).to.contain(`exec node ${nodeFlags.join(" ")} "$here/dist/cli/quorumlog.js" "$@"`);
   });
 
   it("are called as they can be from where one is, never through npx", () => {

@@ -4,7 +4,6 @@ import * as fs from "node:fs";
 import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import { nodeFlags } from "#cli/node-flags";
 import type { LogClientOptions } from "#prod/log-client";
 import { LogClient } from "#prod/log-client";
 import { projectRoot } from "../../support/sources.ts";
@@ -131,7 +130,7 @@ export class Cluster {
     more: readonly string[] = [],
   ): Promise<void> {
     const log = fs.openSync(node.log, "a");
-    const [file = "", ...args] = [...wrapper, process.execPath, ...nodeFlags, ...this.command(node, more)];
+    const [file = "", ...args] = [...wrapper, process.execPath, ...this.command(node, more)];
     const child = spawn(file, args, { stdio: ["ignore", log, log, "ipc"] });
     fs.closeSync(log);
     node.child = child;
