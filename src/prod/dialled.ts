@@ -37,37 +37,46 @@ export function dial(options: DialledOptions): Duplex {
     clearTimeout(late);
     stream.finish(reason);
   };
-  const refuse = (why: string): void => {
-    clearTimeout(late);
-    socket.removeAllListeners("data");
-    if (!stream.isEnded) options.refused(why);
-    socket.destroy();
-  };
-  const ended = (error: NodeJS.ErrnoException | undefined): void => {
+  const ended = (error?: NodeJS.ErrnoException): void => {
     const why = error && whyDistrusted(error, address);
     if (why === undefined) over(lossOf(error));
     else refuse(why);
   };
-  socket.on("data", (chunk: Buffer) => {
+  const gone = (): void => ended();
+  const greeted = (chunk: Buffer): void => {
     seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
     const answer = answerIn(seen);
     if (answer === undefined) return;
-    if (answer instanceof LogError) {
-      if (!stream.isEnded) options.mistaken(`${address}: ${answer.message}`);
-      stream.finish("protocol", true);
-      return over("protocol");
+    if (answer instanceof LogError) mistake(answer);
+    else if (answer.refusal !== undefined) refuse(`${address}: ${answer.refusal}`);
+    else {
+      clearTimeout(late);
+      detach();
+      const take = listenTo(socket, stream, over);
+      stream.opened();
+      if (seen.length > answer.bytes) take(seen.subarray(answer.bytes));
     }
-    if (answer.refusal !== undefined) return refuse(`${address}: ${answer.refusal}`);
+  };
+  const detach = (): void => {
+    socket.off("data", greeted).off("error", ended).off("end", gone).off("close", gone);
+  };
+  /** What follows from hanging up is no news. */
+  const hangUp = (): void => {
     clearTimeout(late);
-    socket.removeAllListeners("data").removeAllListeners("end").removeAllListeners("close");
-    socket.removeListener("error", ended);
-    const take = listenTo(socket, stream, over);
-    stream.opened();
-    if (seen.length > answer.bytes) take(seen.subarray(answer.bytes));
-  });
-  socket.on("error", ended);
-  socket.on("end", () => ended(undefined));
-  socket.on("close", () => ended(undefined));
+    detach();
+    socket.on("error", () => undefined);
+    socket.destroy();
+  };
+  const refuse = (why: string): void => {
+    hangUp();
+    if (!stream.isEnded) options.refused(why);
+  };
+  const mistake = (error: LogError): void => {
+    hangUp();
+    if (!stream.isEnded) options.mistaken(`${address}: ${error.message}`);
+    stream.finish("protocol");
+  };
+  socket.on("data", greeted).on("error", ended).on("end", gone).on("close", gone);
   return new SocketDuplex(socket, false);
 }
 

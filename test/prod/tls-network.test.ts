@@ -22,6 +22,7 @@ const turns = new Turns();
 const authority = new Authority();
 const strangers = new Authority("strangers");
 const quiet = { drained: () => undefined };
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function freePort(): Promise<number> {
   const probe = net.createServer();
@@ -209,6 +210,27 @@ describe("TLS on a node's port", () => {
     ];
     for (const [name, frame, material, told] of cases)
       expect(refusalOf(await ask(port.address, "client", frame, material)), name).to.match(told);
+  });
+
+  it("ends a connection that is refused once, behind the answer", async () => {
+    const seen: string[] = [];
+    const network = new TcpNetwork({
+      turns,
+      dial: { context: contextOf(client("read")), nodeAt: () => "n9" },
+    });
+    const connection = network.connect(port.address, "client", {
+      opened: () => {
+        seen.push("opened");
+        connection.send(ping);
+      },
+      frame: () => seen.push("frame"),
+      closed: (reason) => seen.push(reason),
+      ...quiet,
+    });
+    const limit = performance.now() + 5_000;
+    while (seen.length < 3 && performance.now() < limit) await sleep(2);
+    await sleep(100);
+    expect(seen).to.deep.equal(["opened", "frame", "closed"]);
   });
 
   it("turns away whoever is no peer", async () => {
