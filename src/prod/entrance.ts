@@ -88,8 +88,3 @@ export class Entrance {
     return this.door?.of(from);
   }
 }
-
-/** As gRPC names the other end of a call. */
-export function addressOf(socket: net.Socket): string {
-  return `${socket.remoteAddress}:${socket.remotePort}`;
-}

@@ -1,17 +1,20 @@
 import type * as net from "node:net";
 import type { CloseReason } from "../core/io/network.ts";
 import type { Accept, Entrance } from "./entrance.ts";
-import { addressOf } from "./entrance.ts";
-import { FrameParser, SocketDuplex } from "./frame-socket.ts";
+import type { ParserLimits } from "./frame-socket.ts";
+import { endSocket, FrameParser, IncomingBudget, SocketDuplex } from "./frame-socket.ts";
 import { bufferLimits, FrameStream } from "./frame-stream.ts";
 import type { Greeting } from "./greeting.ts";
 import { encodeAnswer, greetingVersion } from "./greeting.ts";
+import { addressOf } from "./tls-door.ts";
 import type { Turns } from "./turn.ts";
 
 /** A probe of the host's own for a peer or client whose machine is gone without a word. */
 const keepAliveMs = 30_000;
-/** How long somebody who was turned away may take to hang up. */
-const turnedAwayMsMax = 1_000;
+/** Until somebody has introduced himself he sends no frame that is larger. */
+const firstBytesMax = 64 * 1_024;
+/** For frames that are still coming in, of all connections together. */
+const incomingBytesMax = 128 * 1_024 * 1_024;
 
 export interface FramePortOptions {
   readonly turns: Turns;
@@ -23,6 +26,7 @@ export interface FramePortOptions {
 export class FramePort {
   private readonly options: FramePortOptions;
   private readonly streams = new Set<FrameStream>();
+  private readonly limits: ParserLimits = { budget: new IncomingBudget(incomingBytesMax), firstBytesMax };
 
   constructor(options: FramePortOptions) {
     this.options = options;
@@ -38,16 +42,20 @@ export class FramePort {
     const why = entrance.refusal(from, service, "read");
     if (why !== undefined) return turnAway(socket, encodeAnswer("refused", why));
     const stream = new FrameStream(turns, bufferLimits[service]);
+    turns.enter();
+    const events = entrance.admit(from, service, stream, accept);
+    // The node may have closed it at once, for it has too many.
+    if (stream.isEnded) return void socket.destroy();
     this.streams.add(stream);
     socket.setKeepAlive(true, keepAliveMs);
     socket.write(encodeAnswer("welcome"));
-    turns.enter();
-    stream.attach(new SocketDuplex(socket, true), entrance.admit(from, service, stream, accept));
+    stream.attach(new SocketDuplex(socket, true), events);
     stream.start();
-    listenTo(socket, stream, (reason) => {
+    const over = (reason: CloseReason): void => {
       this.streams.delete(stream);
       stream.finish(reason);
-    });
+    };
+    listenTo(socket, stream, over, this.limits);
   }
 
   /** Ends every connection in order. */
@@ -64,33 +72,38 @@ function unknown(version: number): string {
 
 function turnAway(socket: net.Socket, answer: Uint8Array): void {
   socket.resume();
-  socket.end(answer);
-  const late = setTimeout(() => socket.destroy(), turnedAwayMsMax);
-  socket.once("close", () => clearTimeout(late));
+  endSocket(socket, answer);
 }
 
 /**
  * Gives a stream what comes in on its socket, behind the greeting.
- * @param over is told once why it ended.
+ * @param over is told why it ended, at least once.
  * @returns takes bytes that were read already.
  */
 export function listenTo(
   socket: net.Socket,
   stream: FrameStream,
   over: (reason: CloseReason) => void,
+  limits?: ParserLimits,
 ): (chunk: Uint8Array) => void {
-  const parser = new FrameParser((frame) => stream.receive(frame));
+  const parser = new FrameParser((frame) => stream.receive(frame), limits);
   const take = (chunk: Uint8Array): void => {
-    try {
-      if (!parser.push(chunk)) over(parser.reason);
-    } catch {
-      stream.finish("protocol", true);
-      over("protocol");
-    }
+    const parsed = parser.push(chunk);
+    if (parsed === "more") return;
+    socket.off("data", take).resume();
+    // What the other end sends is no frame: it is told so, if it still listens.
+    if (parsed === "broken") stream.finish("protocol", true);
+    over(parser.reason);
+    if (!socket.writableEnded) endSocket(socket);
   };
   socket.on("data", take);
   socket.on("end", () => over(parser.reason));
-  socket.on("error", () => over(parser.reason));
-  socket.on("close", () => over(parser.reason));
+  socket.on("error", (error: NodeJS.ErrnoException) =>
+    over(error.code === "ETIMEDOUT" ? "timeout" : parser.reason),
+  );
+  socket.on("close", () => {
+    parser.release();
+    over(parser.reason);
+  });
   return take;
 }

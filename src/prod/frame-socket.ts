@@ -1,6 +1,5 @@
 import type * as net from "node:net";
 import { getU32, putU32 } from "../core/base/bytes.ts";
-import { LogError } from "../core/base/errors.ts";
 import type { CloseReason } from "../core/io/network.ts";
 import { frameBytesMax } from "../core/io/network.ts";
 import type { Duplex, OutgoingFrame } from "./frame-stream.ts";
@@ -16,9 +15,10 @@ const brokenWord = 0xffff_ffff;
 
 /** Frames up to here are copied behind each other: one buffer for the host costs less than many small ones. */
 const copiedBytesMax = 4_096;
-/** Memory for a frame that is still coming in: as much at once, then as much again as is there. A length alone takes none. */
-const incomingBytesFirst = 128 * 1_024;
-/** How long the other side may take to answer the end of a connection before it is destroyed. */
+/** A frame that is still coming in has this much memory at least, and at most so many times what is there of it. */
+const incomingBytesMin = 4_096;
+const growth = 4;
+/** How long a connection that ends may stand still, with bytes to send or without an answer, before it is destroyed. */
 const endMsMax = 1_000;
 
 /** The writing side of a socket. */
@@ -57,10 +57,20 @@ export class SocketDuplex implements Duplex {
     const { socket } = this;
     const bytes = new Uint8Array(lengthBytes);
     putU32(bytes, 0, word);
-    socket.end(bytes);
-    const late = setTimeout(() => socket.destroy(), endMsMax);
-    socket.once("close", () => clearTimeout(late));
+    endSocket(socket, bytes);
   }
+}
+
+/** Ends a socket in order; one that goes no further is destroyed. */
+export function endSocket(socket: net.Socket, last?: Uint8Array): void {
+  if (last === undefined) socket.end();
+  else socket.end(last);
+  let waiting = socket.writableLength;
+  const late = setInterval(() => {
+    if (socket.writableLength < waiting) waiting = socket.writableLength;
+    else socket.destroy();
+  }, endMsMax);
+  socket.once("close", () => clearInterval(late));
 }
 
 /** What goes to the host: small pieces copied behind each other, large ones as they are. */
@@ -96,56 +106,109 @@ function copiedOf({ length }: Uint8Array): number {
   return length <= copiedBytesMax ? length : 0;
 }
 
+/** What came of some bytes: more may follow, the other end took its leave, or it sends what is no frame. */
+export type Parsed = "more" | "left" | "broken";
+
+/** Memory for frames that are still coming in, shared by the connections of a port. */
+export class IncomingBudget {
+  private left: number;
+
+  constructor(bytes: number) {
+    this.left = bytes;
+  }
+
+  get available(): number {
+    return this.left;
+  }
+
+  /** @returns whether there were as many. */
+  take(bytes: number): boolean {
+    if (bytes > this.left) return false;
+    this.left -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.left += bytes;
+  }
+}
+
+export interface ParserLimits {
+  readonly budget: IncomingBudget;
+  /** The largest first frame: who has not introduced himself yet gets no more. */
+  readonly firstBytesMax: number;
+}
+
 /** Takes the bytes of a connection apart. */
 export class FrameParser {
   private readonly take: (frame: Uint8Array) => void;
+  private readonly budget: IncomingBudget | undefined;
+  private bytesMax: number;
   private readonly length = new Uint8Array(lengthBytes);
   private lengthFilled = 0;
   /** The frame that is still coming in: its length, and what is there of it. */
   private frameBytes = 0;
   private frame: Uint8Array | undefined;
   private filled = 0;
-  /** How the other end took its leave; nothing comes behind it. */
-  private left: CloseReason | undefined;
+  /** How the connection ends; nothing comes behind it. */
+  private ending: CloseReason | undefined;
 
-  constructor(take: (frame: Uint8Array) => void) {
+  /** @param take is given each frame; what it throws is nobody's here. */
+  constructor(take: (frame: Uint8Array) => void, limits?: ParserLimits) {
     this.take = take;
+    this.budget = limits?.budget;
+    this.bytesMax = limits?.firstBytesMax ?? frameBytesMax;
   }
 
   /** Why the connection is over, once it has ended. */
   get reason(): CloseReason {
-    return this.left ?? "reset";
+    return this.ending ?? "reset";
   }
 
-  /**
-   * @param chunk belongs to the parser: frames that lie in it as a whole are views into it.
-   * @returns whether more may follow.
-   * @throws LogError frame-too-large, before anything is allocated.
-   */
-  push(chunk: Uint8Array): boolean {
+  /** @param chunk belongs to the parser: frames that lie in it as a whole are views into it. */
+  push(chunk: Uint8Array): Parsed {
     let at = 0;
-    while (this.left === undefined && at < chunk.length) {
-      if (this.frame !== undefined) at = this.fill(this.frame, chunk, at);
-      else at = this.begin(chunk, at);
+    while (at < chunk.length) {
+      if (this.ending !== undefined) return "left";
+      const next = this.frame === undefined ? this.begin(chunk, at) : this.fill(this.frame, chunk, at);
+      if (next < 0) {
+        this.ending = "protocol";
+        this.release();
+        return "broken";
+      }
+      at = next;
     }
-    return this.left === undefined;
+    return this.ending === undefined ? "more" : "left";
   }
 
+  /** Gives up the frame that is still coming in. */
+  release(): void {
+    if (this.frame !== undefined) this.budget?.give(this.frame.length);
+    this.frame = undefined;
+  }
+
+  /** @returns where the chunk goes on; -1 when there is no room for more. */
   private fill(incoming: Uint8Array, chunk: Uint8Array, at: number): number {
     const end = Math.min(chunk.length, at + this.frameBytes - this.filled);
-    let frame = incoming;
-    if (this.filled + end - at > frame.length) {
-      frame = new Uint8Array(Math.min(this.frameBytes, 2 * Math.max(frame.length, this.filled + end - at)));
-      frame.set(incoming.subarray(0, this.filled));
-      this.frame = frame;
-    }
+    const frame = this.withRoom(incoming, this.filled + end - at);
+    if (frame === undefined) return -1;
     frame.set(chunk.subarray(at, end), this.filled);
     this.filled += end - at;
     if (this.filled === this.frameBytes) {
-      this.frame = undefined;
-      this.take(frame);
+      this.release();
+      this.give(frame);
     }
     return end;
+  }
+
+  /** Memory grows with what is there: a length that is only claimed takes none. */
+  private withRoom(frame: Uint8Array, bytes: number): Uint8Array | undefined {
+    if (bytes <= frame.length) return frame;
+    const larger = Math.min(this.frameBytes, Math.max(incomingBytesMin, growth * bytes));
+    if (this.budget?.take(larger - frame.length) === false) return undefined;
+    this.frame = new Uint8Array(larger);
+    this.frame.set(frame.subarray(0, this.filled));
+    return this.frame;
   }
 
   private begin(chunk: Uint8Array, from: number): number {
@@ -156,19 +219,25 @@ export class FrameParser {
     this.lengthFilled = 0;
     const length = getU32(this.length, 0);
     if (length >= endWord) {
-      this.left = length === endWord ? "closed" : "protocol";
+      this.ending = length === endWord ? "closed" : "protocol";
       return at;
     }
-    if (length > frameBytesMax)
-      throw new LogError("frame-too-large", `a frame of ${length} bytes, at most ${frameBytesMax}`);
+    if (length > this.bytesMax) return -1;
     if (length <= chunk.length - at) {
       // A plain Uint8Array: a Buffer's `slice` does not copy.
-      this.take(new Uint8Array(chunk.buffer, chunk.byteOffset + at, length));
+      this.give(new Uint8Array(chunk.buffer, chunk.byteOffset + at, length));
       return at + length;
     }
     this.frameBytes = length;
-    this.frame = new Uint8Array(Math.min(length, incomingBytesFirst));
+    this.frame = nothing;
     this.filled = 0;
     return at;
   }
+
+  private give(frame: Uint8Array): void {
+    this.bytesMax = frameBytesMax;
+    this.take(frame);
+  }
 }
+
+const nothing: Uint8Array = new Uint8Array(0);

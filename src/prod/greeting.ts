@@ -77,8 +77,13 @@ export function decodeAnswer(bytes: Uint8Array): Answer | undefined {
   if (bytes.length < end) return undefined;
   const verdict = verdicts[bytes[5] as number];
   if (verdict === "welcome") return { refusal: undefined, bytes: end };
-  const reason = new TextDecoder().decode(bytes.subarray(greetingBytes, end));
+  const reason = printable(new TextDecoder().decode(bytes.subarray(greetingBytes, end)));
   if (verdict === "refused") return { refusal: reason, bytes: end };
   if (verdict === "not-understood") throw new LogError("wrong-version", reason);
   throw new LogError("malformed-frame", `no answer to a greeting is ${bytes[5]}`);
+}
+
+/** What the other end says comes to terminals and logs. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, " ");
 }

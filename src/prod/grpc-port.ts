@@ -73,7 +73,10 @@ export class GrpcPort {
     call.sendMetadata(new Metadata());
     turns.enter();
     const duplex = callDuplex(call, () => this.streams.delete(stream));
-    stream.attach(duplex, entrance.admit(from, "client", stream, accept));
+    const events = entrance.admit(from, "client", stream, accept);
+    // The node may have closed it at once, for it has too many.
+    if (stream.isEnded) return duplex.end();
+    stream.attach(duplex, events);
     stream.start();
     call.on("data", (frames: Frames) => {
       for (const frame of frames) stream.receive(frame);

@@ -53,7 +53,7 @@ export class Reach {
       },
     });
     return {
-      send: (frame) => connection.send(frame),
+      send: (frame, rest) => connection.send(frame, rest),
       queuedBytes: () => connection.queuedBytes(),
       close: () => {
         // The client gives up a node that stays silent.

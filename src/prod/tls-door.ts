@@ -21,8 +21,8 @@ export interface DoorEvents {
 export class TlsDoor {
   private readonly server: Server;
   private readonly presented = new Map<string, Presented>();
-  /** Connections whose handshake is under way. */
-  private readonly shaking = new Set<net.Socket>();
+  /** Connections whose handshake is under way, by the address of the other end. */
+  private readonly shaking = new Map<string, net.Socket>();
 
   constructor({ ca, cert, key }: TlsMaterial, events: DoorEvents) {
     this.server = createServer(
@@ -39,6 +39,7 @@ export class TlsDoor {
         handshakeTimeout: handshakeMsMax,
       },
       (socket) => {
+        this.shaking.delete(addressOf(socket));
         this.remember(socket, presentedBy(socket));
         events.secured(socket);
       },
@@ -52,8 +53,13 @@ export class TlsDoor {
 
   /** A connection whose first bytes are a handshake. */
   accept(socket: net.Socket): void {
-    this.shaking.add(socket);
-    socket.once("close", () => this.shaking.delete(socket));
+    const address = addressOf(socket);
+    // It is gone already: there is nobody to remember anything of.
+    if (socket.remoteAddress === undefined) return void socket.destroy();
+    this.shaking.set(address, socket);
+    socket.once("close", () => {
+      if (this.shaking.get(address) === socket) this.shaking.delete(address);
+    });
     this.server.emit("connection", socket);
   }
 
@@ -64,7 +70,7 @@ export class TlsDoor {
 
   /** Handshakes under way end with the port. */
   close(): void {
-    for (const socket of this.shaking) socket.destroy();
+    for (const socket of this.shaking.values()) socket.destroy();
   }
 
   /** What the other end of a connection showed; `address` is as gRPC gives it, with its port. */
@@ -74,10 +80,18 @@ export class TlsDoor {
 
   /** @param socket stays known until it closes. */
   remember(socket: net.Socket, presented: Presented): void {
-    const address = `${socket.remoteAddress}:${socket.remotePort}`;
+    const address = addressOf(socket);
     this.presented.set(address, presented);
-    socket.once("close", () => this.presented.delete(address));
+    socket.once("close", () => {
+      // The port may be somebody else's by now.
+      if (this.presented.get(address) === presented) this.presented.delete(address);
+    });
   }
+}
+
+/** The other end of a connection, as gRPC names it. */
+export function addressOf(socket: net.Socket): string {
+  return `${socket.remoteAddress}:${socket.remotePort}`;
 }
 
 function presentedBy(socket: TLSSocket): Presented {

@@ -1,9 +1,8 @@
 import { Writable } from "node:stream";
 import { expect } from "chai";
 import fc from "fast-check";
-import { LogError } from "#core/base/errors";
 import { frameBytesMax } from "#core/io/network";
-import { FrameParser, SocketDuplex } from "#prod/frame-socket";
+import { FrameParser, IncomingBudget, SocketDuplex } from "#prod/frame-socket";
 import type { OutgoingFrame } from "#prod/frame-stream";
 import { outgoing } from "#prod/frame-stream";
 
@@ -62,12 +61,12 @@ describe("frames on a socket", () => {
         const taken: Uint8Array[] = [];
         const parser = new FrameParser((frame) => taken.push(frame));
         let at = 0;
-        let more = true;
+        let parsed = "more";
         for (const cut of [...cuts, bytes.length]) {
-          if (at < bytes.length) more = parser.push(new Uint8Array(bytes.subarray(at, at + cut)));
+          if (at < bytes.length) parsed = parser.push(new Uint8Array(bytes.subarray(at, at + cut)));
           at += cut;
         }
-        expect(more).to.equal(false);
+        expect(parsed).to.equal("left");
         expect(parser.reason).to.equal("closed");
         expect(taken.length).to.equal(batch.length);
         for (const [n, frame] of taken.entries()) {
@@ -94,20 +93,60 @@ describe("frames on a socket", () => {
     const taken: Uint8Array[] = [];
     const parser = new FrameParser((frame) => taken.push(frame));
     const bytes = Buffer.concat([await written([], "cancel"), await written([Uint8Array.of(1)], "end")]);
-    expect(parser.push(bytes)).to.equal(false);
+    expect(parser.push(bytes)).to.equal("left");
     expect([parser.reason, taken.length]).to.deep.equal(["protocol", 0]);
   });
 
-  it("above the largest size are refused by their length alone", () => {
-    const header = (length: number): Uint8Array => {
-      const bytes = Buffer.alloc(4);
-      bytes.writeUInt32BE(length);
-      return bytes;
-    };
-    expect(new FrameParser(() => undefined).push(header(frameBytesMax))).to.equal(true);
-    for (const length of [frameBytesMax + 1, 0x7fff_ffff, 0xffff_fffd])
-      expect(() => new FrameParser(() => undefined).push(header(length)), String(length))
-        .to.throw(LogError)
-        .with.property("code", "frame-too-large");
+  const header = (length: number): Uint8Array => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(length);
+    return bytes;
+  };
+
+  it("above the largest size are refused by their length alone, and nothing behind them counts", () => {
+    expect(new FrameParser(() => undefined).push(header(frameBytesMax))).to.equal("more");
+    for (const length of [frameBytesMax + 1, 0x7fff_ffff, 0xffff_fffd]) {
+      const parser = new FrameParser(() => {
+        throw new Error("no frame");
+      });
+      expect(parser.push(header(length)), String(length)).to.equal("broken");
+      expect([parser.push(new Uint8Array(9)), parser.reason]).to.deep.equal(["left", "protocol"]);
+    }
+  });
+
+  it("are as large as they like only behind a first one", () => {
+    const limits = { budget: new IncomingBudget(1 << 20), firstBytesMax: 100 };
+    const taken: number[] = [];
+    const parser = (): FrameParser => new FrameParser((frame) => taken.push(frame.length), limits);
+    expect(parser().push(header(101))).to.equal("broken");
+    const second = parser();
+    expect(second.push(Buffer.concat([header(1), Buffer.alloc(1), header(5_000)]))).to.equal("more");
+    expect(second.push(new Uint8Array(5_000))).to.equal("more");
+    expect(taken).to.deep.equal([1, 5_000]);
+  });
+
+  it("share the memory for what is still coming in, and give it back", () => {
+    const budget = new IncomingBudget(10_000);
+    const parser = (): FrameParser =>
+      new FrameParser(() => undefined, { budget, firstBytesMax: frameBytesMax });
+    const [first, second, third] = [parser(), parser(), parser()];
+    // A length that is only claimed takes nothing.
+    for (const one of [first, second, third]) one.push(header(frameBytesMax));
+    expect(budget.available).to.equal(10_000);
+    expect(first.push(new Uint8Array(1))).to.equal("more");
+    expect(second.push(new Uint8Array(1))).to.equal("more");
+    expect(budget.available).to.equal(10_000 - 2 * 4_096);
+    expect(third.push(new Uint8Array(1))).to.equal("broken");
+    first.release();
+    expect(second.push(new Uint8Array(1_000))).to.equal("more");
+    expect(second.push(new Uint8Array(4_000))).to.equal("broken");
+    expect(budget.available).to.equal(10_000);
+  });
+
+  it("an exception of who takes them is not theirs", () => {
+    const parser = new FrameParser(() => {
+      throw new Error("an invariant");
+    });
+    expect(() => parser.push(Buffer.concat([header(1), Buffer.alloc(1)]))).to.throw("an invariant");
   });
 });

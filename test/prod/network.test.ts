@@ -1,7 +1,9 @@
 import * as http from "node:http";
+import * as http2 from "node:http2";
 import * as net from "node:net";
 import { expect } from "chai";
 import type { Connection, Listener } from "#core/io/network";
+import { windowBytes } from "#prod/grpc-options";
 import { TcpNetwork } from "#prod/network";
 import { Turns } from "#prod/turn";
 
@@ -73,7 +75,12 @@ describe("the network", () => {
 
   it("raised the flow-control window of gRPC", async () => {
     expect(warnings).to.deep.equal([]);
-    await works();
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    const { initialWindowSize } = await new Promise<http2.Settings>((resolve) =>
+      session.once("remoteSettings", resolve),
+    );
+    expect(initialWindowSize).to.equal(windowBytes);
+    session.destroy();
   });
 
   it("sends the frames of one turn in one write", async () => {
@@ -189,6 +196,49 @@ describe("the network", () => {
     }
     expect(ends).to.deep.equal(["closed", "reset", "reset"]);
     server.close();
+  });
+
+  it("hangs up on whoever took his leave and stays", async () => {
+    const socket = net.connect({ host: "127.0.0.1", port, allowHalfOpen: true });
+    const ended = new Promise<void>((resolve) => socket.once("end", resolve));
+    socket.resume();
+    socket.write(Buffer.concat([greeting(1, 3), Buffer.from([255, 255, 255, 254])]));
+    await ended;
+    socket.destroy();
+  });
+
+  it("welcomes nobody whom the node closes at once", async () => {
+    const strict = new TcpNetwork({ turns });
+    const probe = net.createServer();
+    await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+    const { port: there } = probe.address() as net.AddressInfo;
+    await new Promise((resolve) => probe.close(resolve));
+    const full = await new Promise<Listener>((resolve) => {
+      const opened = strict.listen(
+        `127.0.0.1:${there}`,
+        (connection) => {
+          connection.close();
+          return {
+            opened: () => undefined,
+            frame: () => undefined,
+            drained: () => undefined,
+            closed: () => undefined,
+          };
+        },
+        () => resolve(opened),
+      );
+    });
+    const seen: string[] = [];
+    strict.connect(`127.0.0.1:${there}`, "client", {
+      opened: () => seen.push("opened"),
+      frame: () => seen.push("frame"),
+      drained: () => undefined,
+      closed: (reason) => seen.push(reason),
+    });
+    await until("an end", () => seen.length > 0);
+    await sleep(20);
+    expect(seen).to.deep.equal(["reset"]);
+    full.close();
   });
 
   it("ends with protocol where somebody else answers", async () => {

@@ -46,6 +46,7 @@ class Port {
     material: TlsMaterial | undefined,
     clientAuth = true,
     authorise: Authorise = authoriseByRole,
+    answers: (frame: Uint8Array) => readonly Uint8Array[] = (frame) => [frame],
   ): Promise<Port> {
     const port = new Port(await freePort());
     const voters = new Set(["n0", "n1", "n2"]);
@@ -62,7 +63,9 @@ class Port {
         (connection) => ({
           opened: () => undefined,
           closed: () => undefined,
-          frame: (frame) => void connection.send(frame),
+          frame: (frame) => {
+            for (const answer of answers(frame)) connection.send(answer);
+          },
           ...quiet,
         }),
         (error) => (error === undefined ? resolve() : reject(error)),
@@ -231,6 +234,32 @@ describe("TLS on a node's port", () => {
     while (seen.length < 3 && performance.now() < limit) await sleep(2);
     await sleep(100);
     expect(seen).to.deep.equal(["opened", "frame", "closed"]);
+  });
+
+  it("a port that closes sends what it took before", async () => {
+    const closing = await Port.open(
+      authority.material(authority.node("n1")),
+      true,
+      authoriseByRole,
+      (frame) => Array.from({ length: 6 }, () => new Uint8Array(200_000).fill(frame.length)),
+    );
+    const network = new TcpNetwork({
+      turns,
+      dial: { context: contextOf(client("read")), nodeAt: () => "n1" },
+    });
+    let bytes = 0;
+    const end = await new Promise<string>((resolve) => {
+      const connection = network.connect(closing.address, "client", {
+        opened: () => void connection.send(ping),
+        frame: (frame) => {
+          bytes += frame.length;
+          closing.close();
+        },
+        closed: resolve,
+        ...quiet,
+      });
+    });
+    expect([bytes, end]).to.deep.equal([1_200_000, "closed"]);
   });
 
   it("turns away whoever is no peer", async () => {

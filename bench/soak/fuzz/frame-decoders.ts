@@ -219,7 +219,7 @@ const frameStream: Decoder = {
     parser.push(bytes.subarray(bytes.length >> 1));
     return parser.reason;
   },
-  codes: ["frame-too-large"],
+  codes: [],
 };
 
 /** The answer to a greeting. */

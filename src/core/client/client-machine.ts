@@ -169,7 +169,7 @@ export class ClientMachine {
 
   private lost(connection: number, reason: CloseReason, turn: Turn): void {
     const link = this.router.linkOn(connection);
-    if (link !== undefined) this.router.drop(link, turn, unavailable(link, `connection ${reason}`), false);
+    if (link !== undefined) this.router.drop(link, turn, unavailable(link, lossOf(reason)), false);
   }
 
   private close(turn: Turn): void {
@@ -180,6 +180,12 @@ export class ClientMachine {
     for (const link of this.router.links) link.drop(turn, error, true);
     this.closed = true;
   }
+}
+
+function lossOf(reason: CloseReason): string {
+  return reason === "protocol"
+    ? "what answers there does not speak as a node of this version"
+    : `connection ${reason}`;
 }
 
 function unavailable(link: Link, why: string): LogError {
