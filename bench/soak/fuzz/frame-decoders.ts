@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { ByteReader, ByteWriter } from "#core/base/bytes";
 import type { FaultCode } from "#core/base/errors";
-import { faultCodes } from "#core/base/errors";
+import { faultCodes, LogError } from "#core/base/errors";
 import { decodeRequest, encodeRequest } from "#core/commitlog/request-codec";
 import { decodeResponse, encodeResponse } from "#core/commitlog/response-codec";
 import type { Hello } from "#core/node/peer-frame";
@@ -215,11 +215,11 @@ const frameStream: Decoder = {
     }),
   decode: (bytes) => {
     const parser = new FrameParser(() => undefined);
-    parser.push(bytes.subarray(0, bytes.length >> 1));
-    parser.push(bytes.subarray(bytes.length >> 1));
+    for (const half of [bytes.subarray(0, bytes.length >> 1), bytes.subarray(bytes.length >> 1)])
+      if (parser.push(half) === "broken") throw new LogError("frame-too-large", "no frame is as large");
     return parser.reason;
   },
-  codes: [],
+  codes: ["frame-too-large"],
 };
 
 /** The answer to a greeting. */
