@@ -26,6 +26,9 @@ export const simulatedLimits: NodeLimits = {
   sessionInFlightMax: 64,
 };
 
+/** Less than a few batches: holes of several are mended in pieces. */
+const simulatedRepairBytesMax = 2 * kibibyte;
+
 /** Core's node over simulated ports. */
 export function coreNode(spec: NodeSpec, ports: NodePorts): SimNode {
   return new Node(
@@ -41,6 +44,7 @@ export function coreNode(spec: NodeSpec, ports: NodePorts): SimNode {
       })),
       readOnly: spec.readOnly,
       limits: simulatedLimits,
+      repairBytesMax: simulatedRepairBytesMax,
     },
     ports,
   );

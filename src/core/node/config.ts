@@ -82,6 +82,15 @@ export interface NodeConfig {
   /** The node takes no entries of clients: it follows, votes and serves reads, and leads only as a last resort. */
   readonly readOnly: boolean;
   readonly limits: NodeLimits;
+  /** Bytes of peers' copies that are held while damage is mended; `repairBytesDefault` unless given. */
+  readonly repairBytesMax?: number;
+}
+
+/** More gains nothing: a larger hole takes twice the messages, whatever the size of its pieces. */
+const repairBytesDefault = 4 * mebibyte;
+
+export function repairBytesMax(config: NodeConfig): number {
+  return config.repairBytesMax ?? repairBytesDefault;
 }
 
 export const defaultLimits: NodeLimits = {

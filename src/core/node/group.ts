@@ -7,7 +7,7 @@ import type { AppendBatch } from "../commitlog/admission.ts";
 import type { CommitLogLimits } from "../commitlog/limits.ts";
 import { decodeMessage } from "../raft/codec.ts";
 import type { GroupConfig, NodeConfig } from "./config.ts";
-import { commitLogLimits, sortedVoters } from "./config.ts";
+import { commitLogLimits, repairBytesMax, sortedVoters } from "./config.ts";
 import { Health } from "./health.ts";
 import { IntakeGate } from "./intake.ts";
 import { heirOf } from "./leadership.ts";
@@ -181,12 +181,17 @@ export class Group implements LinkGroup {
   private makeHealth(): Health {
     return new Health({
       ...this.at,
-      others: this.others,
       ports: this.ports,
       repairInterval: this.config.limits.repairInterval,
       damage: () => this.live.opened.store.damage(),
-      mend: (entries, done) => this.live.opened.store.mend(entries, done),
-      sendBulk: (to, frame) => void this.links().send(to, this.group, "bulk", frame),
+      repair: {
+        group: this.group,
+        others: this.others,
+        bytesMax: repairBytesMax(this.config),
+        send: (to, frame) => void this.links().send(to, this.group, "bulk", frame),
+        hole: () => this.live.opened.store.hole(),
+        mend: (entries, upTo, done) => this.live.opened.store.mend(entries, done, upTo),
+      },
       active: () => this.live.membership.stage === "active",
       participate: (fully) => this.participate(fully),
       retryReads: () => this.replica?.applier.retry(),
@@ -311,7 +316,8 @@ export class Group implements LinkGroup {
     if (this.closed || this.health.standing === "failed") return;
     if (type === "fetch") {
       const { store } = this.live.opened;
-      const bytesMax = this.config.limits.messageBytesMax;
+      // Half of what the peer may hold: it adds the answer to what is not yet a piece.
+      const bytesMax = Math.min(this.config.limits.messageBytesMax, repairBytesMax(this.config) / 2);
       return answerFetch({ group: this.group, store, bytesMax }, decodeFetch(reader), (records) => {
         this.links().send(from, this.group, "bulk", records);
       });

@@ -1,22 +1,19 @@
 import type { GroupId, NodeId } from "../base/brand.ts";
-import type { Entry } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { Micros } from "../base/units.ts";
 import type { Standing } from "../io/trace.ts";
+import type { HoleEnds } from "../storage/log-store.ts";
 import type { NodePorts } from "./ports.ts";
-import type { DamagedRange } from "./repair.ts";
+import type { DamagedRange, RepairOptions } from "./repair.ts";
 import { Repair } from "./repair.ts";
 
 export interface HealthOptions {
   readonly node: NodeId;
   readonly group: GroupId;
-  /** The other voters, sorted. */
-  readonly others: readonly NodeId[];
   readonly ports: NodePorts;
   readonly repairInterval: Micros;
   damage(): readonly DamagedRange[];
-  mend(entries: readonly Entry[], done: (error: Error | undefined, mended: boolean) => void): void;
-  sendBulk(to: NodeId, frame: Uint8Array): void;
+  readonly repair: RepairOptions;
   /** Whether the directory is that of a voter that was never lost. */
   active(): boolean;
   /** The node may take part fully, or only listen; told again when what is damaged has changed. */
@@ -42,16 +39,10 @@ export class Health {
 
   constructor(options: HealthOptions) {
     this.options = options;
-    this.repair = new Repair(
-      {
-        group: options.group,
-        others: options.others,
-        send: options.sendBulk,
-        damage: options.damage,
-        mend: options.mend,
-      },
-      { mended: (range) => this.mended(range), failed: (error) => this.diskFailed(error, "mend") },
-    );
+    this.repair = new Repair(options.repair, {
+      mended: (range, hole) => this.mended(range, hole),
+      failed: (error) => this.diskFailed(error, "mend"),
+    });
   }
 
   get standing(): Standing {
@@ -130,21 +121,26 @@ export class Health {
     this.armed = false;
     if (this.stopped || this.current === "failed") return;
     // A leader's conflicting entries may have cut what was damaged: it was never committed.
-    if (this.options.damage().length === 0) return this.healed("the damaged records were cut");
+    if (this.options.damage().length === 0) return this.whole("the damaged records were cut");
     this.repair.ask();
     this.arm();
   }
 
-  private mended(range: DamagedRange): void {
+  private mended(range: DamagedRange, { before, after }: HoleEnds): void {
     const { trace } = this.options.ports;
     trace.emit({ kind: "damage", ...this.at, from: range.first, to: range.last, change: "mended" });
-    if (range.last > range.first) this.guessed = true;
+    if (after.index > before.index + 1) this.guessed = true;
     if (this.options.damage().length > 0) {
       this.options.participate(false);
       return this.repair.ask();
     }
+    this.whole("every damaged record was mended");
+  }
+
+  /** Nothing is damaged any more. What was mended before the last of it was cut counts too: its terms are guessed still. */
+  private whole(reason: string): void {
     if (this.guessed) this.options.reopen();
-    else this.healed("every damaged record was mended");
+    else this.healed(reason);
   }
 
   private healed(reason: string): void {

@@ -98,7 +98,7 @@ function cut(s: RaftState, end: LogEnd): void {
  * a damaged entry it holds nothing that counts until a peer has mended that one.
  */
 function matchIndexOf(s: RaftState): number {
-  return Math.min(s.log.durableIndex, s.verifiedIndex, s.intactTo);
+  return Math.min(s.log.durableIndex, s.log.provenTo(s.verifiedIndex), s.intactTo);
 }
 
 function accept(s: RaftState, leader: NodeId): void {

@@ -78,6 +78,16 @@ export class RaftLog {
     return (this.runTerm[run] as number) <= term && term <= (this.runTermMax[run] as number);
   }
 
+  /**
+   * How far a log that was found equal up to `index` is known to be so: terms within bounds prove nothing. An entry of a
+   * known term behind them does, by Log Matching (Raft §5.3).
+   */
+  provenTo(index: number): number {
+    if (index < 0 || index >= this.lastIndex) return index;
+    const run = this.runOf(index);
+    return this.runTermMax[run] === this.runTerm[run] ? index : (this.runFirst[run] as number) - 1;
+  }
+
   /** The run that covers `index`; -1 when it is before the first. */
   private runOf(index: number): number {
     let low = 0;

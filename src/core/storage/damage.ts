@@ -27,10 +27,14 @@ export interface Extent {
   readonly open: boolean;
 }
 
-/** Damaged records between two places of the log whose chain is known. */
-export interface Hole {
+/** What is known around damaged records: the chain before them and behind them. */
+export interface HoleEnds {
   readonly before: LogEnd;
   readonly after: LogEnd;
+}
+
+/** Damaged records between two places of the log whose chain is known. */
+export interface Hole extends HoleEnds {
   /** In order. */
   readonly extents: readonly Extent[];
   /** The batch that the damage begins in, when its header is good. */
@@ -125,6 +129,12 @@ export class Holes {
 
   remove(hole: Hole): void {
     this.list = this.list.filter((known) => known !== hole);
+  }
+
+  /** Part of a hole was mended, or all of it. */
+  replace(hole: Hole, left: Hole): void {
+    const some = left.after.index > left.before.index ? [left] : [];
+    this.list = this.list.flatMap((known) => (known === hole ? some : [known]));
   }
 
   /** The log was cut: what was damaged at or behind `from` is no more. A hole that reaches over it is not cut. */

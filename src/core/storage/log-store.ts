@@ -5,7 +5,7 @@ import type { Done, Task } from "../base/task.ts";
 import { runTask, wait } from "../base/task.ts";
 import type { Disk } from "../io/disk.ts";
 import { DiskFault } from "../io/disk.ts";
-import type { Damage } from "./damage.ts";
+import type { Damage, HoleEnds } from "./damage.ts";
 import type { Identity } from "./identity.ts";
 import { writeIdentity } from "./identity.ts";
 import type { ReadLimit, ReadResult } from "./log-reader.ts";
@@ -21,7 +21,7 @@ import { ReadQueue } from "./read-queue.ts";
 import type { TermRun } from "./recovery.ts";
 import { Spare } from "./spare.ts";
 
-export type { Damage, Identity, Meta, StoreOptions, TermRun };
+export type { Damage, HoleEnds, Identity, Meta, StoreOptions, TermRun };
 
 /** What the store tells. Each call is a turn of its own, never made inside a call of the store. */
 export interface StoreEvents {
@@ -98,7 +98,12 @@ const operationsMax = 16_384;
 type Writing =
   | { readonly kind: "append"; readonly entries: Entry[] }
   | { readonly kind: "truncate"; readonly from: number; readonly before: LogEnd | undefined }
-  | { readonly kind: "mend"; readonly entries: readonly Entry[]; readonly done: Done<boolean> }
+  | {
+      readonly kind: "mend";
+      readonly entries: readonly Entry[];
+      readonly done: Done<boolean>;
+      readonly upTo: LogEnd | undefined;
+    }
   | { readonly kind: "mark" };
 
 type Operation = Writing | { readonly kind: "close"; readonly done: () => void };
@@ -156,6 +161,11 @@ export class LogStore {
 
   damage(): readonly Damage[] {
     return this.writer.holes.ranges;
+  }
+
+  /** The ends of the log before and behind the first damaged range. */
+  hole(): HoleEnds | undefined {
+    return this.writer.holes.all[0];
   }
 
   /**
@@ -221,12 +231,13 @@ export class LogStore {
   }
 
   /**
-   * Puts a peer's copies in place of damaged records; they must cover one range of `damage()` whole.
-   * `done` tells false when they do not chain into what is around them.
+   * Puts a peer's copies in place of damaged records. They cover a range of `damage()` whole, or are one piece of the first
+   * range: its first, or the one behind the last. A piece proves nothing by itself, so `upTo` must be its end in copies that
+   * chained through the whole range. `done` tells false when they do not chain; then pieces begin anew.
    */
-  mend(entries: readonly Entry[], done: Done<boolean>): void {
+  mend(entries: readonly Entry[], done: Done<boolean>, upTo?: LogEnd): void {
     if (this.state !== "open") return;
-    this.queue.push({ kind: "mend", entries, done });
+    this.queue.push({ kind: "mend", entries, upTo, done });
     this.next();
   }
 
@@ -291,7 +302,7 @@ export class LogStore {
       case "append":
         return yield* this.writer.append(operation.entries);
       case "mend":
-        return yield* this.writer.mend(operation.entries);
+        return yield* this.writer.mend(operation.entries, operation.upTo);
       case "truncate":
         yield* this.writer.truncate(operation.from, operation.before);
         return true;

@@ -15,10 +15,12 @@ import { batchHeaderBytes, frameBytes, positionOf, segmentHeaderBytes } from "./
 import type { LogFiles } from "./log-files.ts";
 import type { LogView } from "./log-reader.ts";
 import { locate } from "./log-reader.ts";
-import { chainsInto, fillHole } from "./mend.ts";
+import type { Filling } from "./mend.ts";
+import { beginFilling, chainsInto, fillHole } from "./mend.ts";
 import type { MetaFile } from "./meta-file.ts";
 import type { OpenedLog } from "./open-log.ts";
 import type { StoreOptions } from "./options.ts";
+import { continues } from "./scanner.ts";
 import type { Segment } from "./segment.ts";
 import type { Spare } from "./spare.ts";
 import type { SparseIndex } from "./sparse-index.ts";
@@ -41,6 +43,8 @@ export class LogWriter {
   private unmarked: boolean;
   /** The end of the segment before, for the headers of one that was just begun. */
   private syncedBefore = 0;
+  /** How far a hole is filled that is mended in pieces. */
+  private filling: Filling | undefined;
 
   constructor(opened: OpenedLog, options: StoreOptions, spare: Spare, found: (hole: Hole) => void) {
     const { scan } = opened;
@@ -241,21 +245,45 @@ export class LogWriter {
   // ---- Mend
 
   /**
-   * Puts a peer's copies in place of the damaged records that they cover.
+   * Puts a peer's copies in place of the damaged records that they cover, or of the piece of them that ends with `upTo`.
    * @returns whether any did; false when they do not chain into what is around them.
    */
-  *mend(entries: readonly Entry[]): Task<boolean> {
+  *mend(entries: readonly Entry[], upTo: LogEnd | undefined): Task<boolean> {
+    if (upTo !== undefined) return yield* this.mendPiece(entries, upTo);
     const first = entries[0]?.index ?? 0;
     let mended = false;
     for (const hole of this.holes.all) {
       const range = damageOf(hole);
       const copies = entries.slice(range.first - first, range.last + 1 - first);
       if (range.first < first || copies.length !== range.last + 1 - range.first) continue;
-      if (!chainsInto(hole, copies)) return false;
-      if (!(yield* fillHole(this.files, hole, copies, this.meta.record.cut.generation))) return false;
-      this.holes.remove(hole);
+      if (!chainsInto(hole.before, copies, hole.after)) return false;
+      if (!(yield* this.fill(beginFilling(hole), copies))) return false;
       mended = true;
     }
     return mended;
+  }
+
+  /**
+   * Puts one piece of the first hole's records in place: its first, or those behind the last piece.
+   * @param upTo the piece's end, which the caller has seen on a chain of records through the whole hole.
+   * @returns false when the piece does not chain into it, or does not go on where the hole is filled to.
+   */
+  private *mendPiece(entries: readonly Entry[], upTo: LogEnd): Task<boolean> {
+    const hole = this.holes.all[0];
+    if (hole === undefined || upTo.index > hole.after.index) return false;
+    // A hole that was cut or has grown is another one: it is filled from its front again.
+    const filling = this.filling?.hole === hole ? this.filling : beginFilling(hole);
+    const from = entries[0]?.index === hole.before.index + 1 ? beginFilling(hole) : filling;
+    if (!chainsInto(from.end, entries, upTo)) return false;
+    if (upTo.index === hole.after.index && !continues(upTo, hole.after)) return false;
+    return yield* this.fill(from, entries);
+  }
+
+  private *fill(filling: Filling, copies: readonly Entry[]): Task<boolean> {
+    const filled = yield* fillHole(this.files, filling, copies, this.meta.record.cut.generation);
+    this.filling = filled;
+    if (filled === undefined) return false;
+    this.holes.replace(filling.hole, filled.hole);
+    return true;
   }
 }

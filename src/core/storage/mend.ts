@@ -7,96 +7,139 @@ import type { Extent, Hole } from "./damage.ts";
 import { batchHeaderBytes, positionOf, segmentHeaderBytes } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
 import { continues } from "./scanner.ts";
+import type { Segment } from "./segment.ts";
 
-/** Copies of records and the extent that they go to. */
-interface Piece {
-  readonly extent: Extent;
-  readonly before: LogEnd;
-  readonly entries: readonly Entry[];
-  readonly bytes: number;
+/** How far copies have come in a hole. What is mended counts once the extent that it lies in is whole. */
+export interface Filling {
+  /** What is left of the hole; its first extent is the one at work. */
+  readonly hole: Hole;
+  /** The end of the copies that are in place. */
+  readonly end: LogEnd;
+  /** File offset of the next one, in the first extent. */
+  readonly offset: number;
 }
 
-/** @returns whether the copies are whole and chain from what precedes the hole into what follows it. */
-export function chainsInto(hole: Hole, entries: readonly Entry[]): boolean {
-  let end = hole.before;
+export function beginFilling(hole: Hole): Filling {
+  return { hole, end: hole.before, offset: firstOffset(hole.extents[0]) };
+}
+
+/** A fresh batch begins with its header, a good one goes on where its records were. */
+function firstOffset(extent: Extent | undefined): number {
+  if (extent === undefined) return 0;
+  return extent.lastIndex === undefined ? extent.from + batchHeaderBytes : extent.from;
+}
+
+/** @returns whether the copies are whole and chain from one end into the other. */
+export function chainsInto(before: LogEnd, entries: readonly Entry[], after: LogEnd): boolean {
+  let end = before;
   for (const entry of entries) {
     const limit = entry.offset + entry.size;
     if (typeof decodeEntry(entry.block, entry.offset, limit, end) === "string") return false;
     end = endOf(entry);
   }
-  return continues(end, hole.after);
+  return continues(end, after);
 }
 
 /**
- * Puts copies that chain in place of a hole's records, and syncs. A crash half-way leaves damage as before, or less.
- * @returns false when they do not fit into the places that are there.
+ * Puts copies that chain in place of a hole's records, from its front on, and syncs. A fresh batch gets its header last,
+ * once all that fits has come: a crash half-way leaves damage as before, or less, and no piece takes room for a header of
+ * its own, which there might not be.
+ * @returns how far the hole is filled; undefined when the copies do not fit into the places that are there.
  */
 export function* fillHole(
   files: LogFiles,
-  hole: Hole,
+  begin: Filling,
   entries: readonly Entry[],
   generation: number,
-): Task<boolean> {
-  const pieces = planPieces(hole, entries);
-  if (pieces === undefined) return false;
-  for (const piece of pieces) {
-    const segment = files.get(piece.extent.segment);
-    const { from, lastIndex } = piece.extent;
-    const parts = recordParts(piece.entries);
-    if (lastIndex === undefined) parts.unshift(batchHeader(files, piece, generation));
-    yield* wait<void>((done) => segment.file.write(from, parts, done));
-    yield* wait<void>((done) => segment.file.sync(done));
-    segment.size = Math.max(segment.size, from + piece.bytes);
+): Task<Filling | undefined> {
+  let filling = begin;
+  for (let next = 0; ; ) {
+    const extent = filling.hole.extents[0];
+    if (extent === undefined) return undefined;
+    const count = fitting(filling, extent, entries, next);
+    const taken = entries.slice(next, next + count);
+    next += count;
+    const last = taken[count - 1];
+    const filled = {
+      ...filling,
+      end: last === undefined ? filling.end : endOf(last),
+      offset: filling.offset + (last === undefined ? 0 : last.pos + last.size - filling.end.pos),
+    };
+    const whole = next < entries.length || filled.end.index === filling.hole.after.index;
+    if (whole && extent.lastIndex !== undefined && filled.offset !== extent.to) return undefined;
+    yield* place(files, filling, filled, { extent, taken, whole, generation });
+    filling = shrunk(filled, extent, whole);
+    if (next === entries.length) return filling;
   }
-  return true;
+}
+
+/** How many of the entries from `next` on the extent at work takes: exactly those of a good batch, else as many as fit. */
+function fitting(filling: Filling, extent: Extent, entries: readonly Entry[], next: number): number {
+  let { offset } = filling;
+  let count = 0;
+  for (let entry = entries[next]; entry !== undefined; entry = entries[next + count]) {
+    // A record larger than a segment has a segment of its own, which grows.
+    const alone = extent.open && extent.from === segmentHeaderBytes && offset === firstOffset(extent);
+    const fits = offset + entry.size <= extent.to || alone;
+    if (extent.lastIndex === undefined ? !fits : entry.index > extent.lastIndex) break;
+    offset += entry.size;
+    count += 1;
+  }
+  return count;
+}
+
+interface Step {
+  readonly extent: Extent;
+  readonly taken: readonly Entry[];
+  /** The extent is done with. */
+  readonly whole: boolean;
+  readonly generation: number;
+}
+
+/** Writes and syncs the records of one step, and the header of a fresh batch behind them. */
+function* place(files: LogFiles, from: Filling, to: Filling, step: Step): Task<void> {
+  const { extent, taken, whole, generation } = step;
+  const segment = files.get(extent.segment);
+  const fresh = extent.lastIndex === undefined && whole && to.end.index > from.hole.before.index;
+  const header = fresh ? batchHeader(files, extent, to, generation) : undefined;
+  const parts = recordParts(taken);
+  if (header !== undefined && from.offset === firstOffset(extent)) {
+    yield* writeSynced(segment, extent.from, [header, ...parts]);
+  } else {
+    if (parts.length > 0) yield* writeSynced(segment, from.offset, parts);
+    if (header !== undefined) yield* writeSynced(segment, extent.from, [header]);
+  }
+  segment.size = Math.max(segment.size, to.offset);
+}
+
+function* writeSynced(segment: Segment, offset: number, parts: readonly Uint8Array[]): Task<void> {
+  yield* wait<void>((done) => segment.file.write(offset, parts, done));
+  yield* wait<void>((done) => segment.file.sync(done));
+}
+
+/** What is left once a step is done. Within a good batch every record counts at once. */
+function shrunk(filled: Filling, extent: Extent, whole: boolean): Filling {
+  const { hole, end, offset } = filled;
+  const others = hole.extents.slice(1);
+  if (whole) return beginFilling({ ...hole, before: end, extents: others, batch: undefined });
+  if (extent.lastIndex === undefined) return filled;
+  return beginFilling({ ...hole, before: end, extents: [{ ...extent, from: offset }, ...others] });
 }
 
 /** The header of a fresh batch that fills its extent up to the next frame. */
-function batchHeader(files: LogFiles, piece: Piece, generation: number): Uint8Array {
-  const { extent, before, entries } = piece;
-  const payloadBytes = piece.bytes - batchHeaderBytes;
+function batchHeader(files: LogFiles, extent: Extent, filled: Filling, generation: number): Uint8Array {
+  const { before } = filled.hole;
   const position = positionOf(extent.segment, extent.from);
-  const paddingBytes = Math.max(0, extent.to - extent.from - piece.bytes);
   return encodeBatchHeader(
     {
       generation,
       previous: before,
-      count: entries.length,
-      payloadBytes,
-      paddingBytes,
+      count: filled.end.index - before.index,
+      payloadBytes: filled.end.pos - before.pos,
+      paddingBytes: Math.max(0, extent.to - filled.offset),
       syncedPosition: position,
     },
     files.seed,
     position,
   );
-}
-
-/** Spreads the copies over the extents: exactly within a good batch, else as many as fit. */
-function planPieces(hole: Hole, entries: readonly Entry[]): Piece[] | undefined {
-  const pieces: Piece[] = [];
-  let before = hole.before;
-  let next = 0;
-  for (const extent of hole.extents) {
-    const taken: Entry[] = [];
-    let bytes = extent.lastIndex === undefined ? batchHeaderBytes : 0;
-    for (let entry = entries[next]; entry !== undefined; entry = entries[next]) {
-      if (!takes(extent, entry, bytes, taken.length)) break;
-      taken.push(entry);
-      bytes += entry.size;
-      next += 1;
-    }
-    if (extent.lastIndex !== undefined && bytes !== extent.to - extent.from) return undefined;
-    const last = taken[taken.length - 1];
-    if (last === undefined) continue;
-    pieces.push({ extent, before, entries: taken, bytes });
-    before = endOf(last);
-  }
-  return next === entries.length ? pieces : undefined;
-}
-
-function takes(extent: Extent, entry: Entry, bytes: number, taken: number): boolean {
-  if (extent.lastIndex !== undefined) return entry.index <= extent.lastIndex;
-  // A record larger than a segment has a segment of its own, which grows.
-  const alone = extent.open && taken === 0 && extent.from === segmentHeaderBytes;
-  return bytes + entry.size <= extent.to - extent.from || alone;
 }

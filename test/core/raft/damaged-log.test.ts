@@ -138,4 +138,30 @@ describe("a follower whose log has a hole", () => {
     );
     expect(taken).to.deep.equal([[2], [2, 3, 4, 6], [2, 3, 4, 6], [6], [8]]);
   });
+
+  it("vouches for what it took within the bounds only once an entry behind them is the leader's too", () => {
+    const log = makeLog([2, 2, 4, 6, 6, 8]);
+    const raft = new Raft(
+      raftConfig(node(0), nodes(3)),
+      { hardState: { term: 9, votedFor: "" }, end: endOfLog(log), terms: runsAround(log, 2, 4) },
+      () => 0,
+      new TraceLog(),
+      group,
+    );
+    raft.step({ type: "start", now: 1 }, []);
+    const matchAfter = (to: number): number | undefined => {
+      const out: Parameters<Raft["step"]>[1] = [];
+      const message = { ...appendFrom(9, log.slice(0, to + 1), 0, to, 10) };
+      raft.step({ type: "receive", now: 2, from: node(1), message }, out);
+      const [answer] = out.flatMap((effect) => (effect.type === "send" ? [effect.message] : []));
+      return answer?.type === "append-entries-result" ? answer.matchIndex : undefined;
+    };
+    // The leader may hold others of terms 2 to 6 at 2 and 3; the one at 4 is known to be of term 6.
+    expect([1, 2, 3].map((to) => [matchAfter(to), raft.view.commitIndex])).to.deep.equal([
+      [1, 1],
+      [1, 1],
+      [1, 1],
+    ]);
+    expect([matchAfter(4), raft.view.commitIndex]).to.deep.equal([4, 4]);
+  });
 });
