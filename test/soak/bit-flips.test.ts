@@ -24,13 +24,16 @@ describe("bit flips, the short form of the soak", () => {
     expect(tally.mended).to.equal(tally.count("damaged"));
   });
 
-  it("and truncations give no entry that was not written, and are damage where a later segment proves it", () => {
-    const torn = new ChangeTally();
-    for (const _ of everyTruncation(last, shortSettings, torn));
+  it("and truncations give no entry that was not written, and take none away unless the directory is refused", () => {
+    const cut = new ChangeTally();
+    for (const _ of everyTruncation(last, shortSettings, cut));
     const damaged = new ChangeTally();
     for (const _ of everyTruncation(rolled, shortSettings, damaged));
-    expect([...torn.failures, ...damaged.failures]).to.deep.equal([]);
-    expect(torn.count("torn")).to.be.greaterThan(30);
+    expect([...cut.failures, ...damaged.failures]).to.deep.equal([]);
+    expect(cut.count("torn")).to.equal(0);
+    expect(cut.count("refused")).to.be.greaterThan(30);
+    expect(cut.count("harmless", "zeros behind")).to.be.greaterThan(5);
+    expect(damaged.count("refused")).to.equal(0);
     expect(damaged.count("damaged")).to.be.greaterThan(30);
     expect(damaged.count("torn")).to.equal(0);
     expect(damaged.mended).to.equal(damaged.count("damaged"));

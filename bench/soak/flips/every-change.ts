@@ -92,7 +92,9 @@ function tryChange(
     const unproven = made.entries.length - made.proven;
     if (change.kind === "flip" && classified.lost > unproven)
       throw new Error("an entry that was proven is cut");
-    if (classified.verdict === "refused")
+    if (change.kind === "truncate" && classified.lost > 0)
+      throw new Error("an entry is cut, and nobody is told that the file was longer");
+    if (change.kind === "flip" && classified.verdict === "refused")
       throw new Error("one changed byte keeps the directory from being opened");
     tally.add(region, classified, unproven);
   } catch (error) {

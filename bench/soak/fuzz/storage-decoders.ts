@@ -89,6 +89,7 @@ const segmentHeader: Decoder = {
       generation: u32,
       previous: logEnd,
       syncedPosition: u53,
+      fileBytes: u32,
       cluster: fc.oneof(fc.constant(""), hex(32)),
       group,
       node,

@@ -6,7 +6,7 @@ import type { Disk, DiskFile } from "../io/disk.ts";
 import { directorySeed } from "./batch.ts";
 import type { Identity } from "./identity.ts";
 import type { Segment } from "./segment.ts";
-import { encodeSegmentHeader, segmentName } from "./segment.ts";
+import { encodeSegmentHeader, segmentName, unfinishedName } from "./segment.ts";
 
 /** Zeros are written in pieces of this size, so that a new segment never holds up the disk for long. */
 const zeroPieceBytes = 1_024 * 1_024;
@@ -38,6 +38,10 @@ export class LogFiles {
     return `${this.directory}/${segmentName(number)}`;
   }
 
+  unfinishedPath(number: number): string {
+    return `${this.directory}/${unfinishedName(number)}`;
+  }
+
   get(number: number): Segment {
     const segment = this.segments.get(number);
     assert(segment !== undefined, "a segment in use is open");
@@ -56,14 +60,16 @@ export class LogFiles {
     return { number, file, size };
   }
 
-  /** Makes a segment of zeros, durable with its name. On an error the file may be there in part. */
+  /** Makes a segment of zeros, durable with its name. On an error the file may be there in part, under its other name. */
   *create(number: number): Task<Segment> {
-    const file = yield* wait<DiskFile>((done) => this.disk.open(this.path(number), "new", done));
+    const unfinished = this.unfinishedPath(number);
+    const file = yield* wait<DiskFile>((done) => this.disk.open(unfinished, "new", done));
     try {
       for (let at = 0; at < this.segmentBytes; at += unsyncedBytesMax) {
         yield* this.zero(file, at, Math.min(this.segmentBytes, at + unsyncedBytesMax));
         yield* wait<void>((done) => file.sync(done));
       }
+      yield* wait<void>((done) => this.disk.rename(unfinished, this.path(number), done));
       yield* this.syncDirectory();
     } catch (error) {
       // Nobody waits for the closing: until a failure is told, the node goes on acknowledging.
@@ -95,10 +101,13 @@ export class LogFiles {
     return wait<void>((done) => this.disk.syncDirectory(this.directory, done));
   }
 
-  header(number: number, generation: number, previous: LogEnd, syncedPosition: number): Uint8Array {
+  /** The page that opens a segment. The length that it tells is durable. */
+  header(segment: Segment, generation: number, previous: LogEnd, syncedPosition: number): Uint8Array {
     const { cluster, group, node, incarnation, voters } = this.identity;
+    const { number, size: fileBytes } = segment;
+    const who = { cluster, group, node, incarnation, voters };
     return encodeSegmentHeader(
-      { number, generation, previous, syncedPosition, cluster, group, node, incarnation, voters },
+      { number, generation, previous, syncedPosition, fileBytes, ...who },
       this.seed,
     );
   }

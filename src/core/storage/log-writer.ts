@@ -152,6 +152,11 @@ export class LogWriter {
     const segment = this.active;
     const generation = this.meta.record.cut.generation;
     const fresh = offset === segmentHeaderBytes && !this.headerWritten;
+    const next = offset + frameBytes(payloadBytes);
+    // A frame that makes its segment grow brings the room for its mark along, and the header that tells the new length.
+    const tailBytes = entries.length > 0 && next + batchHeaderBytes > segment.size ? batchHeaderBytes : 0;
+    const grows = next + tailBytes > segment.size;
+    if (grows) yield* this.grow(segment, next + tailBytes);
     const syncedPosition = fresh ? this.syncedBefore : this.position;
     const paddingBytes = frameBytes(payloadBytes) - batchHeaderBytes - payloadBytes;
     const header = encodeBatchHeader(
@@ -160,23 +165,24 @@ export class LogWriter {
       this.position,
     );
     const parts = [header, ...recordParts(entries)];
-    const next = offset + frameBytes(payloadBytes);
-    // A frame that makes its segment grow brings the room for its mark along.
-    const tailBytes = entries.length > 0 && next + batchHeaderBytes > segment.size ? batchHeaderBytes : 0;
     if (paddingBytes + tailBytes > 0) parts.push(new Uint8Array(paddingBytes + tailBytes));
-    if (fresh) parts.unshift(this.files.header(number, generation, this.end, syncedPosition));
-    if (next + tailBytes > segment.size) yield* this.grow(segment, next + tailBytes);
-    yield* wait<void>((done) => segment.file.write(fresh ? 0 : offset, parts, done));
+    const headed = fresh || grows;
+    if (headed) parts.unshift(this.files.header(segment, generation, this.end, syncedPosition));
+    yield* wait<void>((done) => segment.file.write(headed ? 0 : offset, parts, done));
     yield* wait<void>((done) => segment.file.sync(done));
     this.place = { segment: number, offset: next };
     this.headerWritten = true;
   }
 
-  /** Makes room for a frame that is larger than its segment; on a full disk it waits, as for the spare. */
+  /**
+   * Makes room for a frame that is larger than its segment, durable before a header tells of it; on a full disk it waits, as
+   * for the spare.
+   */
   private *grow(segment: Segment, size: number): Task<void> {
     for (;;) {
       try {
         yield* this.files.zero(segment.file, segment.size, size);
+        yield* wait<void>((done) => segment.file.sync(done));
         segment.size = size;
         return;
       } catch (error) {

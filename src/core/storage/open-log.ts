@@ -14,7 +14,8 @@ import type { StoreOptions } from "./options.ts";
 import type { Scan } from "./recovery.ts";
 import { scanLog } from "./recovery.ts";
 import type { Segment } from "./segment.ts";
-import { segmentNumber } from "./segment.ts";
+import { isUnfinished, segmentNumber } from "./segment.ts";
+import { restoreLengths } from "./shortened.ts";
 
 /** A directory that was recovered: everything told here is durable. */
 export interface OpenedLog {
@@ -47,6 +48,9 @@ export function* openLog(
   const files = new LogFiles(disk, directory, options.segmentBytes, identity);
   const numbers = names.map(segmentNumber).filter((number) => number !== undefined);
   try {
+    for (const name of names.filter(isUnfinished)) {
+      yield* wait<void>((done) => disk.remove(`${directory}/${name}`, done));
+    }
     for (const number of numbers) files.segments.set(number, yield* files.open(number));
     if (!names.includes(metaName)) yield* finishCreation(files, options);
     const meta = yield* openMeta(disk, directory, files.seed, metaFailed);
@@ -83,6 +87,7 @@ function* recover(
   const scan = yield* scanLog(files, cut, options);
   const { segment: active, offset } = scan.place;
   checkNoneMissing(files, scan, cut.position);
+  yield* restoreLengths(files, scan, endsAtCut(scan, cut.position));
   yield* restoreSizes(files, scan);
   yield* writeAgain(files, scan, options.readBytesMax);
   const later = [...files.segments.values()].filter((segment) => segment.number > active);
@@ -105,13 +110,18 @@ function* recover(
  */
 function checkNoneMissing(files: LogFiles, scan: Scan, cutPosition: number): void {
   const { segment: active } = scan.place;
-  const end = scan.cut === undefined ? scan.place : scan.cut.place;
-  const atCut = cutPosition > 0 && positionOf(end.segment, end.offset) <= cutPosition + 63;
+  const atCut = endsAtCut(scan, cutPosition);
   for (let number = active; number <= Math.max(active, files.lastNumber); number++) {
     if (!files.segments.has(number) && (number === active || !atCut)) {
       throw damaged(`${files.path(number)} is missing, and nothing tells what was in it`);
     }
   }
+}
+
+/** Whether the log ends at its last cut: then what lies behind it is nothing that counts. */
+function endsAtCut(scan: Scan, cutPosition: number): boolean {
+  const end = scan.cut === undefined ? scan.place : scan.cut.place;
+  return cutPosition > 0 && positionOf(end.segment, end.offset) <= cutPosition + 63;
 }
 
 /** Segments that were lost or shortened where records were damaged get their size back, so that copies have a place. */
@@ -162,7 +172,7 @@ function* healHeaders(files: LogFiles, scan: Scan, generation: number): Task<voi
     if (number > scan.place.segment) continue;
     if (number === scan.place.segment && scan.place.offset <= segmentHeaderBytes) continue;
     const { file } = files.get(number);
-    const bytes = files.header(number, generation, previous, 0);
+    const bytes = files.header(files.get(number), generation, previous, 0);
     yield* wait<void>((done) => file.write(0, [bytes], done));
     yield* wait<void>((done) => file.sync(done));
   }

@@ -39,6 +39,8 @@ export interface Scan {
   /** Segments whose header is lost or was never written, with the log's end before them. */
   readonly headless: ReadonlyMap<number, LogEnd>;
   readonly tornBytes: number;
+  /** In the last segment: behind every byte that may belong to a batch. Where the file ends before, more may have been there. */
+  readonly used: number;
 }
 
 /** Gathers, on a walk through the whole log, what the store keeps in memory. */
@@ -126,6 +128,7 @@ export function* scanLog(
     proven,
     headless,
     tornBytes: point === undefined || stale ? 0 : bytesBehind(point, dirty),
+    used: usedBytes(walk),
   };
 }
 
@@ -145,6 +148,11 @@ function cutPoint(files: LogFiles, walk: LogWalk): CutPoint | undefined {
   }
   if (walk.leftovers.dirty.size === 0) return undefined;
   return { place, batch: undefined, end, dirtyTo: dirty };
+}
+
+function usedBytes({ place, clip, leftovers }: LogWalk): number {
+  const clipped = clip?.place.segment === place.segment ? clip.place.offset + batchBytes(clip.header) : 0;
+  return Math.max(place.offset, clipped, alignUp(leftovers.dirty.get(place.segment) ?? 0));
 }
 
 function bytesBehind(point: CutPoint, dirty: ReadonlyMap<number, number>): number {

@@ -14,6 +14,8 @@ export interface SegmentHeader {
   readonly generation: number;
   readonly previous: LogEnd;
   readonly syncedPosition: number;
+  /** Length of the file, durable before this is written. */
+  readonly fileBytes: number;
   readonly cluster: string;
   readonly group: GroupId;
   readonly node: NodeId;
@@ -26,6 +28,8 @@ export interface SegmentStart {
   readonly generation: number;
   readonly previous: LogEnd;
   readonly syncedPosition: number;
+  /** The file was at least this long once; 0 where that is not told. */
+  readonly fileBytes: number;
 }
 
 /** An open segment file. */
@@ -39,9 +43,21 @@ export interface Segment {
 /** "qls1". */
 const magic = 0x716c7331;
 const namePattern = /^segment-(\d{10})$/;
+const unfinishedPattern = /^segment-\d{10}\.new$/;
+/** Where a page tells how long its file is: at its end, where the first headers had zeros. */
+const fileBytesOffset = segmentHeaderBytes - 4;
 
 export function segmentName(number: number): string {
   return `segment-${String(number).padStart(10, "0")}`;
+}
+
+/** The name of a segment that is being made: it gets its own once its length is durable, so no shorter file ever bears that. */
+export function unfinishedName(number: number): string {
+  return `${segmentName(number)}.new`;
+}
+
+export function isUnfinished(name: string): boolean {
+  return unfinishedPattern.test(name);
 }
 
 /** @returns undefined when the name is no segment's. */
@@ -50,7 +66,7 @@ export function segmentNumber(name: string): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
-/** One page: magic, CRC32C of the rest, version, then the fields; zeros behind them. */
+/** One page: magic, CRC32C of the rest, version, the fields, zeros, and the file's length. */
 export function encodeSegmentHeader(header: SegmentHeader, directory: number): Uint8Array {
   const w = new ByteWriter(segmentHeaderBytes);
   w.u32(magic).u32(0).u16(formatVersion).u16(0);
@@ -59,9 +75,10 @@ export function encodeSegmentHeader(header: SegmentHeader, directory: number): U
   w.ascii(header.cluster).ascii(header.group).ascii(header.node).ascii(header.incarnation);
   w.u16(header.voters.length);
   for (const voter of header.voters) w.ascii(voter);
-  assert(w.position <= segmentHeaderBytes, "a segment header fits its page");
+  assert(w.position <= fileBytesOffset, "a segment header fits its page");
   const bytes = new Uint8Array(segmentHeaderBytes);
   bytes.set(w.finish());
+  putU32(bytes, fileBytesOffset, header.fileBytes);
   const seed = placeSeed(directory, positionOf(header.number, 0));
   putU32(bytes, 4, crc32c(bytes, 8, segmentHeaderBytes, seed));
   return bytes;
@@ -96,5 +113,6 @@ export function decodeSegmentHeader(
       chainCrc: getU32(bytes, at + 48),
     },
     syncedPosition: getU64(bytes, at + 40),
+    fileBytes: getU32(bytes, at + fileBytesOffset),
   };
 }

@@ -5,7 +5,7 @@ import { runTask, wait } from "../base/task.ts";
 import { DiskFault } from "../io/disk.ts";
 import type { LogFiles } from "./log-files.ts";
 import type { Segment } from "./segment.ts";
-import { segmentNumber } from "./segment.ts";
+import { segmentName, unfinishedName } from "./segment.ts";
 
 export interface SpareEvents {
   /** The spare is there, or the disk has no room for it. */
@@ -92,8 +92,10 @@ export class Spare {
   private *removeFile(number: number): Task<void> {
     const { disk, directory } = this.files;
     const names = yield* wait<readonly string[]>((done) => disk.list(directory, done));
-    if (!names.some((name) => segmentNumber(name) === number)) return;
-    yield* wait<void>((done) => disk.remove(this.files.path(number), done));
+    // A name that a full directory could not take is the other one still.
+    const left = [unfinishedName(number), segmentName(number)].find((name) => names.includes(name));
+    if (left === undefined) return;
+    yield* wait<void>((done) => disk.remove(`${directory}/${left}`, done));
     yield* this.files.syncDirectory();
   }
 

@@ -81,13 +81,14 @@ describe("storage codecs", () => {
       expect(decodeBatchHeader(changed, 0, seed, 4_096), `byte ${at}`).to.equal(undefined);
     });
     const segment = encodeSegmentHeader(
-      { ...identity, number: 3, generation: 1, previous, syncedPosition: 9 },
+      { ...identity, number: 3, generation: 1, previous, syncedPosition: 9, fileBytes: 65_536 },
       seed,
     );
     expect(decodeSegmentHeader(segment, 0, seed, 3)).to.deep.equal({
       generation: 1,
       previous,
       syncedPosition: 9,
+      fileBytes: 65_536,
     });
     expect(decodeSegmentHeader(segment, 0, seed, 4)).to.equal(undefined);
     eachChange(segment, 0, (changed, at) => {
