@@ -33,6 +33,8 @@ export interface EffectRunnerOptions {
   readonly ports: NodePorts;
   readonly raft: Raft;
   readonly store: LogStore;
+  /** What the directory remembers. */
+  readonly recovered: Meta;
   send(to: NodeId, lane: Lane, frame: Uint8Array, rest: readonly Uint8Array[]): boolean;
   /** The peers' incarnations, saved beside every hard state. */
   peers(): Meta["peers"];
@@ -54,7 +56,7 @@ export class EffectRunner {
   private readonly waiting: RaftEvent[] = [];
   private stepping = false;
   private stopped = false;
-  private meta: { term: number; votedFor: NodeId | "" };
+  private meta: Omit<Meta, "peers">;
   /** Completions of saves, in order: hard states, and the peers' incarnations that are saved beside them. */
   private readonly saves: { readonly hardState: boolean; readonly done: () => void }[] = [];
   /** Hard states handed to the store, and how many of them are durable. */
@@ -74,7 +76,7 @@ export class EffectRunner {
     this.options = options;
     this.raft = options.raft;
     const { term, votedFor } = options.raft.view;
-    this.meta = { term, votedFor };
+    this.meta = { ...options.recovered, term, votedFor };
   }
 
   /** One input of the machine; inputs that arise while effects are carried out wait for their turn. */
@@ -126,7 +128,7 @@ export class EffectRunner {
       case "role":
         return events.roleChanged(effect.reason);
       case "diverged":
-        return events.diverged(effect.index);
+        return this.diverged(effect.index);
     }
   }
 
@@ -160,7 +162,7 @@ export class EffectRunner {
   // ---- Hard state
 
   private save(hardState: Meta | { readonly term: number; readonly votedFor: NodeId | "" }): void {
-    this.meta = { term: hardState.term, votedFor: hardState.votedFor };
+    this.meta = { ...this.meta, term: hardState.term, votedFor: hardState.votedFor };
     this.hardStates += 1;
     const { term, votedFor } = this.meta;
     this.saves.push({ hardState: true, done: () => this.hardStateSaved(term, votedFor) });
@@ -170,6 +172,18 @@ export class EffectRunner {
   savePeers(peers: Meta["peers"], done: () => void): void {
     this.saves.push({ hardState: false, done });
     this.options.store.saveMeta({ ...this.meta, peers });
+  }
+
+  /**
+   * The log differs from the leader's where it must not. The directory remembers it: a node that forgot would vote by a log
+   * that is known to be wrong somewhere, or lead with it.
+   */
+  private diverged(index: number): void {
+    if (this.meta.divergedAt === undefined) {
+      this.meta = { ...this.meta, divergedAt: index };
+      this.savePeers(this.options.peers(), () => undefined);
+    }
+    this.options.events.diverged(index);
   }
 
   /** The store finished the oldest save. */

@@ -116,7 +116,7 @@ export class Group implements LinkGroup {
   }
 
   private begin({ opened: { recovered }, runner, membership }: Replica): void {
-    this.health.begin(recovered.damage);
+    this.health.begin(recovered);
     this.ports.trace.emit({
       kind: "recovered",
       ...this.at,

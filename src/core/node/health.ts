@@ -2,7 +2,7 @@ import type { GroupId, NodeId } from "../base/brand.ts";
 import { LogError } from "../base/errors.ts";
 import type { Micros } from "../base/units.ts";
 import type { Standing } from "../io/trace.ts";
-import type { HoleEnds } from "../storage/log-store.ts";
+import type { HoleEnds, Recovered } from "../storage/log-store.ts";
 import type { NodePorts } from "./ports.ts";
 import type { DamagedRange, RepairOptions } from "./repair.ts";
 import { Repair } from "./repair.ts";
@@ -24,9 +24,14 @@ export interface HealthOptions {
   reopen(): void;
 }
 
+function divergence(index: number): string {
+  return `the log differs from the leader's at ${index}`;
+}
+
 /**
  * How far a node may take part. Wiped, damaged and failed nodes neither vote nor lead; damage is mended from peers,
- * never cut; a disk that failed a write or a sync is not trusted again in this life.
+ * never cut; a disk that failed a write or a sync is not trusted again in this life, and a log that differs from its
+ * leader's never.
  */
 export class Health {
   readonly repair: Repair;
@@ -58,8 +63,13 @@ export class Health {
   }
 
   /** The standing with which a directory begins. */
-  begin(damage: readonly DamagedRange[]): void {
+  begin({ damage, meta }: Pick<Recovered, "damage" | "meta">): void {
     this.guessed = false;
+    if (meta.divergedAt !== undefined) {
+      this.current = "failed";
+      this.why = divergence(meta.divergedAt);
+      return;
+    }
     this.current = damage.length > 0 ? "damaged" : this.options.active() ? "member" : "wiped";
     this.why = this.options.active() ? "start" : "the group is not known to be active yet";
   }
@@ -80,6 +90,11 @@ export class Health {
     this.why = reason;
     this.current = this.options.active() ? "member" : "wiped";
     this.options.participate(this.current === "member");
+  }
+
+  /** A log that differs from the leader's is not mended by a restart: the directory remembers it. */
+  diverged(index: number): void {
+    this.set("failed", divergence(index));
   }
 
   /** After a failed write or sync nothing more may be acknowledged here: what the file holds is unknown. */
@@ -139,6 +154,7 @@ export class Health {
 
   /** Nothing is damaged any more. What was mended before the last of it was cut counts too: its terms are guessed still. */
   private whole(reason: string): void {
+    if (this.current === "failed") return;
     if (this.guessed) this.options.reopen();
     else this.healed(reason);
   }

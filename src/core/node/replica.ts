@@ -69,6 +69,7 @@ export class Replica {
       ports,
       raft: this.opened.raft,
       store: this.opened.store,
+      recovered: this.opened.recovered.meta,
       send,
       peers: () => this.membership.peers,
       events: {
@@ -78,7 +79,7 @@ export class Replica {
         readReady: (request, index) => this.reads.ready(request, index),
         readFailed: (request, code) => this.reads.failed(request, code),
         roleChanged: () => this.leadership.roleChanged(),
-        diverged: (index) => health.set("failed", `the log differs from the leader's at ${index}`),
+        diverged: (index) => health.diverged(index),
         readFailedAt: (index, error) => health.readFailed(index, error),
       },
     });

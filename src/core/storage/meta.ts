@@ -16,6 +16,8 @@ export interface Meta {
   readonly votedFor: NodeId | "";
   /** Directory incarnations of the peers, remembered at first contact. At most `peersMax`. */
   readonly peers: readonly { readonly node: NodeId; readonly incarnation: string }[];
+  /** The log was seen to differ from a leader's at this index, where it must not: one of the two holds what was never written. */
+  readonly divergedAt?: number;
 }
 
 /** The last cut of the log: at or behind `position`, only batches of `generation` or later count. */
@@ -53,6 +55,8 @@ export function encodeSlot(record: MetaRecord, directory: number, slot: number):
   w.index(cut.previous.index).u64(cut.previous.term).u32(cut.previous.chainCrc).u64(cut.previous.pos);
   w.u16(meta.peers.length);
   for (const peer of meta.peers) w.ascii(peer.node).ascii(peer.incarnation);
+  // The first records of version 1 had zeros here: no index.
+  w.index(meta.divergedAt ?? -1);
   assert(w.position <= slotBytes, "a slot holds its record");
   const bytes = new Uint8Array(slotBytes);
   bytes.set(w.finish());
@@ -89,9 +93,11 @@ function readSlot(r: ByteReader): MetaRecord {
   for (let left = r.u16(); left > 0; left--) {
     peers.push({ node: nodeId(r.ascii(textBytesMax)), incarnation: r.ascii(textBytesMax) });
   }
+  const divergedAt = r.index();
+  const meta: Meta = { term, votedFor: votedFor === "" ? "" : nodeId(votedFor), peers };
   return {
     sequence,
-    meta: { term, votedFor: votedFor === "" ? "" : nodeId(votedFor), peers },
+    meta: divergedAt < 0 ? meta : { ...meta, divergedAt },
     cut: { position, generation, previous },
   };
 }

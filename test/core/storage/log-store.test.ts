@@ -121,6 +121,17 @@ describe("log store", () => {
     expect(again.recovered.meta).to.deep.equal({ term: 2, votedFor: "n0", peers });
   });
 
+  it("remembers that its log differs from a leader's, and nothing where nothing was seen", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const meta = { term: 4, votedFor: "n1" as never, peers: [] };
+    for (const saved of [meta, { ...meta, divergedAt: 0 }, { ...meta, divergedAt: 77 }]) {
+      log.store.saveMeta(saved);
+      disk.run();
+      expect(new TestLog(disk.crashed(() => 0)).recovered.meta).to.deep.equal(saved);
+    }
+  });
+
   it("keeps term and vote when either slot rots, and stops when both do", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk);
