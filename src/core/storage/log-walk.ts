@@ -63,7 +63,8 @@ export class LogWalk {
     this.limit = limit;
     this.place = start.place;
     this.end = start.end;
-    this.scanner = new Scanner(files, cut, readBytesMax, files.lastNumber);
+    // Whoever has no limit reads to the end.
+    this.scanner = new Scanner(files, cut, readBytesMax, files.lastNumber, limit === undefined);
   }
 
   *run(): Task<void> {

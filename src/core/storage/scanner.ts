@@ -87,10 +87,10 @@ export class Scanner {
   /** Segments up to this number are looked at. */
   private readonly lastNumber: number;
 
-  constructor(files: LogFiles, cut: Cut, readBytesMax: number, lastNumber: number) {
+  constructor(files: LogFiles, cut: Cut, readBytesMax: number, lastNumber: number, readsAhead = false) {
     this.files = files;
     this.cut = cut;
-    this.window = new Window(readBytesMax);
+    this.window = new Window(readBytesMax, readsAhead);
     this.lastNumber = lastNumber;
   }
 
