@@ -3,7 +3,6 @@ import { second } from "#core/base/units";
 import { Client } from "#core/client/client";
 import { clientConfig } from "#core/client/client-config";
 import { simulatedLimits } from "#sim/core-node";
-import { encodePayload, payloadKeyOf } from "#sim/history/payload";
 import type { WorkloadPort, WorkloadWorld } from "#sim/scenario";
 
 const inFlightMax = 16;
@@ -21,13 +20,11 @@ export class AppendLoad implements WorkloadPort {
   private readonly entryBytes: number;
   private readonly world: WorkloadWorld;
   private readonly client: Client;
-  private readonly number: number;
 
   constructor(world: WorkloadWorld, entryBytes: number) {
     this.world = world;
     this.entryBytes = entryBytes;
-    const { clock, network, random, name, client } = world.client();
-    this.number = client;
+    const { clock, network, random, name } = world.client();
     const [group] = world.groups;
     if (group === undefined) throw new Error("there is a group");
     const config = clientConfig({
@@ -63,7 +60,7 @@ export class AppendLoad implements WorkloadPort {
 
   private append(): void {
     this.inFlight += 1;
-    const body = encodePayload(payloadKeyOf(this.number, this.sent++), this.entryBytes);
+    const body = noise(this.sent++, this.entryBytes);
     this.client.append([body], { timeout: callTimeout }, (error) => {
       this.inFlight -= 1;
       if (error === undefined) {
@@ -73,4 +70,17 @@ export class AppendLoad implements WorkloadPort {
       else throw error;
     });
   }
+}
+
+/** A body in which nothing comes again, nor in that of another number: disks that keep equal bytes once find none in it. */
+function noise(number: number, bytes: number): Uint8Array {
+  const body = new Uint8Array(bytes);
+  let state = (Math.imul(number + 1, 0x9e3779b1) ^ 0x2545f491) | 1;
+  for (let i = 0; i < bytes; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    body[i] = state;
+  }
+  return body;
 }

@@ -4,6 +4,7 @@ import type { NodeId } from "#core/base/brand";
 import { mebibyte, second } from "#core/base/units";
 import { Node } from "#core/node/node";
 import type { NodePorts } from "#core/node/ports";
+import { chunkBytes } from "#sim/chunks";
 import { simulatedLimits } from "#sim/core-node";
 import { SimRun } from "#sim/run";
 import type { NemesisWorld, NodeSpec, Scenario, SimNode } from "#sim/scenario";
@@ -11,7 +12,6 @@ import { nothingAsked } from "#sim/workload/loads";
 import { AppendLoad } from "./append-load.ts";
 
 const growthAllowed: number = 64 * mebibyte;
-const chunkBytes = 64 * 1_024;
 /** Events between two looks at how far the run is. */
 const sliceEvents = 2_000;
 /** Samples in each half of the run; at the first one code is compiled and windows are full. */
@@ -149,9 +149,11 @@ class MemoryRun {
   }
 
   private diskBytes(): number {
-    let bytes = 0;
-    for (const node of this.run.cluster.nodes)
-      for (const file of this.run.cluster.diskOf(node).tree.files()) bytes += file.chunkCount * chunkBytes;
+    const { cluster } = this.run;
+    const [first] = cluster.nodes;
+    let bytes = first === undefined ? 0 : cluster.diskOf(first).contents.storedBytes;
+    for (const node of cluster.nodes)
+      for (const file of cluster.diskOf(node).tree.files()) bytes += file.looseChunkCount * chunkBytes;
     return bytes;
   }
 }

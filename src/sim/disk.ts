@@ -2,6 +2,7 @@ import type { Done } from "../core/base/task.ts";
 import type { Micros } from "../core/base/units.ts";
 import type { Disk, DiskFile, DiskLock } from "../core/io/disk.ts";
 import { DiskFault } from "../core/io/disk.ts";
+import type { Contents } from "./contents.ts";
 import type { Decisions, Site } from "./decisions.ts";
 import type { SimProcess } from "./process.ts";
 import type { RandomStream, SeededRandom } from "./random.ts";
@@ -59,6 +60,7 @@ export class DiskWorld {
   /** Counts completions; a sync covers what was completed when it was submitted. */
   stamp = 0;
   private readonly settings: FaultSettings;
+  readonly contents: Contents;
   private readonly latency: RandomStream;
   private readonly slow: Site;
   /** Faults of every kind of operation, and of one. */
@@ -90,11 +92,13 @@ export class DiskWorld {
       readonly random: SeededRandom;
       readonly decisions: Decisions;
       readonly trace: TraceSink;
+      readonly contents: Contents;
     },
   ) {
     this.scheduler = scheduler;
     this.host = host;
     this.settings = options.settings;
+    this.contents = options.contents;
     this.latency = options.random.stream(`disk(${host.id})`);
     const site = (kind: string): Site =>
       options.decisions.site(kind, host.id, host.id, options.random.stream(`disk(${host.id}).${kind}`));
@@ -108,7 +112,7 @@ export class DiskWorld {
 
   newFile(): SimFile {
     this.files += 1;
-    return new SimFile(this.files, this.settings["disk.staleRead"] > 0);
+    return new SimFile(this.files, this.contents, this.settings["disk.staleRead"] > 0);
   }
 
   /**
@@ -166,8 +170,10 @@ export class DiskWorld {
   /** What a read gives, stale in places where chance says so. */
   readBack(file: SimFile, offset: number, length: number): Uint8Array {
     const bytes = file.read(offset, length);
-    this.harm?.read(this, file, offset, bytes, this.reads++);
-    return bytes;
+    if (this.harm === undefined) return bytes;
+    const harmed = file.mayBeStale ? bytes.slice() : bytes;
+    this.harm.read(this, file, offset, harmed, this.reads++);
+    return harmed;
   }
 
   /** A write is about to change a file. */

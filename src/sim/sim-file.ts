@@ -1,7 +1,8 @@
+import { Chunks, chunkBytes } from "./chunks.ts";
+import type { Contents } from "./contents.ts";
 import type { Site } from "./decisions.ts";
 import { Rot, sectorBytes } from "./rot.ts";
 
-const chunkBytes = 64 * 1_024;
 const sectorsPerChunk = chunkBytes / sectorBytes;
 const zeroSector = new Uint8Array(sectorBytes);
 /** A write whose completion has not come: no sync covers it. */
@@ -11,6 +12,15 @@ const lost = Number.NaN;
 
 /** Shared by all sectors without contents in between; never pushed to. */
 const noContents: Sector["between"] = [];
+/** Shared by all files of which everything is synced; never changed. */
+const noSectors: Map<number, Sector> = new Map();
+const noLengths: LaterLength[] = [];
+
+/** A length that the disk may show after a crash. */
+interface LaterLength {
+  stamp: number;
+  readonly length: number;
+}
 
 /** What a sector held before its latest write; any of these may be what a crash finds. */
 interface Sector {
@@ -32,20 +42,22 @@ export class SimFile {
   length = 0;
   /** Grows with every change of the content. */
   version = 0;
-  /** Lengths the disk may show after a crash, the certain one first. */
-  private lengths: { stamp: number; readonly length: number }[] = [{ stamp: 0, length: 0 }];
-  private readonly chunks: (Uint8Array | undefined)[] = [];
-  private readonly dirty = new Map<number, Sector>();
+  /** The length that the disk shows at least, and those it was given since. */
+  private certainLength = 0;
+  private lengths = noLengths;
+  private readonly chunks: Chunks;
+  private dirty = noSectors;
   private syncs = 0;
   /** Behind the last byte that was ever written other than by zeros over nothing. */
   private writtenEnd = 0;
-  private readonly rotten = new Rot();
+  private rotten: Rot | undefined;
   /** What each sector held before its latest write, where that is kept for stale reads. */
   private readonly older: Map<number, Uint8Array> | undefined;
 
   /** @param remembers whether reads may be stale. */
-  constructor(id: number, remembers = false) {
+  constructor(id: number, contents: Contents, remembers: boolean) {
     this.id = id;
+    this.chunks = new Chunks(contents);
     this.older = remembers ? new Map() : undefined;
   }
 
@@ -55,22 +67,17 @@ export class SimFile {
 
   /** Chunks that hold anything but zeros that were never anything else. */
   get chunkCount(): number {
-    let count = 0;
-    for (const chunk of this.chunks) if (chunk !== undefined) count += 1;
-    return count;
+    return this.chunks.count;
   }
 
+  /** Those that share no bytes with other files. */
+  get looseChunkCount(): number {
+    return this.chunks.looseCount;
+  }
+
+  /** What is there now of `length` bytes from `offset`. Later changes of the file do not show in it, and nobody may change it. */
   read(offset: number, length: number): Uint8Array {
-    const out = new Uint8Array(Math.max(0, Math.min(length, this.length - offset)));
-    for (let at = 0; at < out.length; ) {
-      const position = offset + at;
-      const within = position % chunkBytes;
-      const size = Math.min(chunkBytes - within, out.length - at);
-      const chunk = this.chunks[Math.floor(position / chunkBytes)];
-      if (chunk !== undefined) copy(chunk, within, out, at, size);
-      at += size;
-    }
-    return out;
+    return this.chunks.view(offset, Math.max(offset, Math.min(offset + length, this.length)));
   }
 
   /** Whether nothing of [from, to) waits for a sync. */
@@ -81,6 +88,11 @@ export class SimFile {
     return true;
   }
 
+  /** Whether a read may give what a sector held before its latest write. */
+  get mayBeStale(): boolean {
+    return this.older !== undefined;
+  }
+
   /** What a sector held before its latest write; undefined when that is not known. */
   olderSector(n: number): Uint8Array | undefined {
     return this.older?.get(n);
@@ -88,7 +100,7 @@ export class SimFile {
 
   /** Places whose content is not what was last written there. */
   rottenBytes(): readonly number[] {
-    return this.rotten.places();
+    return this.rotten?.places() ?? [];
   }
 
   /** Changes what is on the disk behind everybody's back. The sectors are clean. */
@@ -96,8 +108,9 @@ export class SimFile {
     const end = Math.min(offset + bytes.length, this.length);
     this.version += 1;
     if (end > this.writtenEnd) this.writtenEnd = end;
+    this.rotten ??= new Rot();
     for (let position = offset; position < end; position++) {
-      const chunk = this.chunkAt(Math.floor(position / chunkBytes));
+      const chunk = this.chunks.writable(Math.floor(position / chunkBytes));
       const at = position % chunkBytes;
       const value = bytes[position - offset] as number;
       this.rotten.changed(position, chunk[at] as number, value);
@@ -133,7 +146,7 @@ export class SimFile {
       const first = Math.floor(length / chunkBytes);
       const last = Math.floor((this.length - 1) / chunkBytes);
       for (let n = first; n <= last; n++) {
-        if (this.chunks[n] === undefined) continue;
+        if (!this.chunks.has(n)) continue;
         const start = Math.max(length, n * chunkBytes);
         const end = Math.min(this.length, (n + 1) * chunkBytes);
         this.put(start, new Uint8Array(end - start), writer);
@@ -158,15 +171,11 @@ export class SimFile {
         if (sector.stamp <= mark) sector.stamp = lost;
       } else if (sector.stamp <= mark) {
         this.dirty.delete(n);
-        this.rotten.settled(n);
+        this.rotten?.settled(n);
       } else settle(sector, mark);
     }
-    if (!ok) return;
-    let certain = 0;
-    this.lengths.forEach((entry, i) => {
-      if (entry.stamp <= mark) certain = i;
-    });
-    if (certain > 0) this.lengths = this.lengths.slice(certain);
+    if (this.dirty.size === 0) this.dirty = noSectors;
+    if (ok) this.settleLengths(mark);
   }
 
   /** The process was killed: its page cache belongs to the machine, and the next process's sync covers what it left. */
@@ -188,15 +197,17 @@ export class SimFile {
       const kept = survive.value(nextKey(), probability, contents.length - 1);
       const bytes = contents[Math.min(kept, contents.length - 1)] as Uint8Array;
       this.restore(n, bytes);
-      this.rotten.restored(n, bytes);
+      this.rotten?.restored(n, bytes);
     }
-    this.dirty.clear();
+    this.dirty = noSectors;
     this.syncs = 0;
-    const kept = this.lengths.length > 1 ? survive.value(nextKey(), probability, this.lengths.length - 1) : 0;
-    const length = (this.lengths[Math.min(kept, this.lengths.length - 1)] as { length: number }).length;
-    this.zeroFrom(length);
+    const { lengths } = this;
+    const kept = lengths.length > 0 ? survive.value(nextKey(), probability, lengths.length) : 0;
+    const length = lengths[Math.min(kept, lengths.length) - 1]?.length ?? this.certainLength;
+    this.chunks.cut(length);
     this.length = length;
-    this.lengths = [{ stamp: 0, length }];
+    this.certainLength = length;
+    this.lengths = noLengths;
   }
 
   /** Flips one bit of what is on the disk. */
@@ -204,6 +215,16 @@ export class SimFile {
     const position = Math.floor(bit / 8);
     const [byte = 0] = this.read(position, 1);
     this.corrupt(position, Uint8Array.of(byte ^ (1 << (bit % 8))));
+  }
+
+  private settleLengths(mark: number): void {
+    let certain = -1;
+    this.lengths.forEach((entry, i) => {
+      if (entry.stamp <= mark) certain = i;
+    });
+    if (certain < 0) return;
+    this.certainLength = (this.lengths[certain] as LaterLength).length;
+    this.lengths = certain + 1 === this.lengths.length ? noLengths : this.lengths.slice(certain + 1);
   }
 
   private sectorCompleted(sector: Sector, writer: number, stamp: number): void {
@@ -218,6 +239,7 @@ export class SimFile {
 
   private setLength(length: number): void {
     this.length = length;
+    if (this.lengths === noLengths) this.lengths = [];
     this.lengths.push({ stamp: pending, length });
   }
 
@@ -228,11 +250,11 @@ export class SimFile {
       const index = Math.floor(position / chunkBytes);
       const within = position % chunkBytes;
       const size = Math.min(chunkBytes - within, part.length - at);
-      const chunk = this.chunks[index];
-      if (chunk !== undefined || !allZero(part, at, at + size)) {
+      if (this.chunks.has(index) || !allZero(part, at, at + size)) {
         this.markDirty(position, size, writer);
-        this.rotten.overwritten(position, position + size);
-        copy(part, at, this.chunkAt(index), within, size);
+        this.rotten?.overwritten(position, position + size);
+        copy(part, at, this.chunks.writable(index), within, size);
+        this.chunks.written(index, within, within + size);
         if (position + size > this.writtenEnd) this.writtenEnd = position + size;
       }
       at += size;
@@ -241,6 +263,7 @@ export class SimFile {
 
   private markDirty(position: number, size: number, writer: number): void {
     const last = Math.floor((position + size - 1) / sectorBytes);
+    if (this.dirty === noSectors) this.dirty = new Map();
     for (let n = Math.floor(position / sectorBytes); n <= last; n++) {
       const sector = this.dirty.get(n);
       const bytes = this.sectorBytes(n);
@@ -258,31 +281,13 @@ export class SimFile {
   }
 
   private sectorBytes(n: number): Uint8Array {
-    const chunk = this.chunks[Math.floor(n / sectorsPerChunk)];
     // Most writes of a log go behind everything before them, so most old contents are the same zeros.
-    if (chunk === undefined || n * sectorBytes >= this.writtenEnd) return zeroSector;
-    const at = (n % sectorsPerChunk) * sectorBytes;
-    return chunk.slice(at, at + sectorBytes);
+    if (n * sectorBytes >= this.writtenEnd) return zeroSector;
+    return this.chunks.view(n * sectorBytes, (n + 1) * sectorBytes);
   }
 
   private restore(n: number, bytes: Uint8Array): void {
-    this.chunkAt(Math.floor(n / sectorsPerChunk)).set(bytes, (n % sectorsPerChunk) * sectorBytes);
-  }
-
-  private zeroFrom(length: number): void {
-    const first = Math.floor(length / chunkBytes);
-    for (let n = first; n < this.chunks.length; n++) {
-      this.chunks[n]?.fill(0, n === first ? length % chunkBytes : 0);
-    }
-  }
-
-  private chunkAt(index: number): Uint8Array {
-    let chunk = this.chunks[index];
-    if (chunk === undefined) {
-      chunk = new Uint8Array(chunkBytes);
-      this.chunks[index] = chunk;
-    }
-    return chunk;
+    this.chunks.writable(Math.floor(n / sectorsPerChunk)).set(bytes, (n % sectorsPerChunk) * sectorBytes);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Micros } from "../core/base/units.ts";
 import type { Random } from "../core/io/random.ts";
 import { SimClock } from "./clock.ts";
+import { Contents } from "./contents.ts";
 import type { Decision } from "./decisions.ts";
 import { Decisions } from "./decisions.ts";
 import { NetworkWorld, SimNetwork } from "./network.ts";
@@ -34,6 +35,8 @@ export class World {
   readonly trace: TraceSink;
   readonly decisions: Decisions;
   readonly network: NetworkWorld;
+  /** What the disks hold. */
+  readonly contents: Contents = new Contents();
   readonly processes: SimProcess[] = [];
   /** How often each kind of fault happened. */
   readonly faults: Map<string, number> = new Map();

@@ -23,7 +23,10 @@ export class DiskFault extends Error {
  * A failed sync leaves the file in an unknown state: it is never synced again as if nothing had happened.
  */
 export interface DiskFile {
-  /** Reads up to `length` bytes; fewer come back only at the end of the file. The bytes belong to the caller. */
+  /**
+   * Reads up to `length` bytes; fewer come back only at the end of the file. The caller may keep the bytes, which no later
+   * write changes, and leaves them unchanged itself.
+   */
   read(offset: number, length: number, done: Done<Uint8Array>): void;
   /** Writes all the parts behind each other at `offset`, extending the file if need be. The caller leaves them unchanged until `done`. */
   write(offset: number, parts: readonly Uint8Array[], done: Done<void>): void;
