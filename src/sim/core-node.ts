@@ -22,6 +22,9 @@ export const simulatedLimits: NodeLimits = {
   messageEntriesMax: 64,
   inFlightMessagesMax: 16,
   idleMarkDelay: 60 * millisecond,
+  uncommittedEntriesMax: 96,
+  pendingAppendsMax: 48,
+  connectionRequestsMax: 192,
   sessionsMax: 24,
   sessionInFlightMax: 64,
 };

@@ -30,6 +30,7 @@ export const situations = {
   "leader-full": "the disk of a leader filled up",
   "no-op-on-reserve": "a leader whose disk was full committed its no-op from the reserve",
   "majority-full-refused": "a leader refused appends because the disks were full",
+  "pending-full-refused": "a node refused a call, for as many as it takes were waiting already",
   "read-only-handed-over": "a read-only leader handed leadership over",
   "read-only-yielded": "a read-only node gave way to a writable voter",
   "read-only-led": "a read-only node led, for no writable voter's log was as complete",
@@ -163,6 +164,7 @@ export class Situations implements TraceReader {
         return;
       case "refuse":
         if (event.code === "disk-full") this.count("majority-full-refused");
+        if (event.code === "pending-full") this.count("pending-full-refused");
         return;
       default:
         return;

@@ -26,12 +26,14 @@ export function resetElectionTimer(s: RaftState): void {
 /** The connection to the known leader broke: forget the last contact and ask the others soon. */
 export function leaderLost(s: RaftState): void {
   s.leaderHeardAt = Number.NEGATIVE_INFINITY;
+  s.hinted = true;
   s.electionDeadline = Math.min(s.electionDeadline, s.now + drawWithin(s, 0, s.config.hintDelayMax));
 }
 
 /** The current leader was heard: its message is of this term. */
 export function leaderHeard(s: RaftState): void {
   s.leaderHeardAt = s.now;
+  s.hinted = false;
   s.yields = 0;
   resetElectionTimer(s);
 }
@@ -80,7 +82,7 @@ export function electionTimeout(s: RaftState): void {
   if (!mayVote(s)) becomeFollower(s, s.term, "", "timeout");
   // It waited for objections, and none came.
   else if (s.role === "pre-candidate" && wonBy(s)) campaign(s, false, "quorum");
-  else preCampaign(s, "timeout");
+  else preCampaign(s, s.hinted ? "hint" : "timeout");
 }
 
 /** Dissertation §9.6: asks whether a campaign could be won before raising the term. */

@@ -79,6 +79,8 @@ export class RaftState {
   leaderHeardAt: Micros = Number.NEGATIVE_INFINITY;
 
   electionDeadline: Micros = Number.POSITIVE_INFINITY;
+  /** The election timer was cut short by a hint that the leader is gone. */
+  hinted = false;
   /** Election timeouts drawn so far. */
   draws = 0;
   /** Voters, each once, that granted the vote or pre-vote of the current campaign. */

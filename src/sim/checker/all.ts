@@ -1,11 +1,14 @@
 import { AppendOnce } from "./append-once.ts";
 import { AppliedLog } from "./applied-log.ts";
+import { BoundedBacklog } from "./bounded-backlog.ts";
+import { LawfulCampaign } from "./campaigns.ts";
 import type { Checker, Report, Topology } from "./checker.ts";
 import { ClusterModel } from "./cluster-model.ts";
 import { CommittedDurable } from "./committed-durable.ts";
 import { CommittedImmutable } from "./committed-immutable.ts";
 import { Convergence } from "./convergence.ts";
 import { DamagedVouchesNot } from "./damaged-vouches-not.ts";
+import { DeposedStepsDown } from "./deposed-leader.ts";
 import { ElectionSafety } from "./election-safety.ts";
 import { FailedIsSilent } from "./failed-is-silent.ts";
 import { HarmedRecords } from "./harmed-records.ts";
@@ -16,9 +19,11 @@ import { Liveness } from "./liveness.ts";
 import { LogMatching } from "./log-matching.ts";
 import { Monotonic } from "./monotonic.ts";
 import { ReadOnlyNodes } from "./read-only.ts";
+import { SessionOrder } from "./session-order.ts";
 import { SoundStanding } from "./sound-standing.ts";
 import { StateMachineSafety } from "./state-machine-safety.ts";
 import { TailIntegrity } from "./tail-integrity.ts";
+import { LawfulTransfer } from "./transfers.ts";
 import { VoteDurability } from "./vote-durability.ts";
 import { WipedIsSilent } from "./wiped-is-silent.ts";
 
@@ -41,10 +46,15 @@ export function allCheckers(report: Report, topology: Topology): Checkers {
     applied,
     harmed,
     new ElectionSafety(report, model),
+    new LawfulCampaign(report, model),
+    new LawfulTransfer(report, model),
+    new DeposedStepsDown(report, model),
     new LeaderAppendOnly(report, model),
+    new BoundedBacklog(report, model),
     new LogMatching(report, model),
     new LeaderCompleteness(report, model),
     new StateMachineSafety(report, applied),
+    new SessionOrder(report, model),
     new CommittedImmutable(report, model, topology),
     new CommittedDurable(report, model),
     new VoteDurability(report, model),

@@ -6,7 +6,7 @@ import type { Micros } from "#core/base/units";
 import type { Role, Standing, TraceEvent } from "#core/io/trace";
 import type { Checkers } from "#sim/checker/all";
 import { allCheckers } from "#sim/checker/all";
-import type { EndOfRun, Violation } from "#sim/checker/checker";
+import type { Checker, EndOfRun, Violation } from "#sim/checker/checker";
 import { encodePayload } from "#sim/history/payload";
 
 export const group: GroupId = groupId("g0");
@@ -32,16 +32,25 @@ export function lastOf(entries: readonly Entry[]): LogEnd {
 /** A trace written by hand, handed to all checkers event by event as the simulator does. */
 export class Trace {
   readonly checkers: Checkers;
+  private readonly judges: readonly Checker[];
   violation: Violation | undefined;
   private at: Micros = 0;
 
-  constructor(size = 3) {
+  /** @param campaigns whether the campaigns are told, and judged; most traces leave them out. */
+  constructor(size = 3, campaigns = false) {
     const report = {
       fail: (violation: Violation) => {
         this.violation ??= violation;
       },
     };
     this.checkers = allCheckers(report, { nodes: nodes.slice(0, size), groups: [group] });
+    this.judges = this.checkers.all.filter(({ name }) => campaigns || name !== "lawful-campaign");
+  }
+
+  /** Time goes by in which nothing happens. */
+  wait(time: Micros): this {
+    this.at += time;
+    return this;
   }
 
   /** The broken property, or "none". */
@@ -52,7 +61,7 @@ export class Trace {
   emit(...events: readonly TraceEvent[]): this {
     for (const event of events) {
       this.at += 1_000;
-      for (const checker of this.checkers.all)
+      for (const checker of this.judges)
         if (checker.kinds.includes(event.kind)) checker.onEvent(event, this.at);
     }
     return this;
@@ -81,9 +90,14 @@ export class Trace {
     });
   }
 
-  role(node: number, term: number, role: Role): this {
+  role(node: number, term: number, role: Role, reason = "test"): this {
     const lastIndex = this.checkers.model.group(group).member(nodeOf(node)).lastIndex;
-    return this.emit({ kind: "role", ...at(node), term, role, leader: "", lastIndex, reason: "test" });
+    return this.emit({ kind: "role", ...at(node), term, role, leader: "", lastIndex, reason });
+  }
+
+  /** A lawful campaign in `term`: first the question, then the term. */
+  campaign(node: number, term: number): this {
+    return this.role(node, term - 1, "pre-candidate").role(node, term, "candidate");
   }
 
   /** A lawful election: the voters' votes and the leader's role. */
@@ -117,6 +131,14 @@ export class Trace {
 
   commit(node: number, term: number, index: number, leader: boolean): this {
     return this.emit({ kind: "commit", ...at(node), term, index, leader });
+  }
+
+  transfer(node: number, term: number, to: number, change: "begun" | "sent" | "done" | "failed"): this {
+    return this.emit({ kind: "transfer", ...at(node), term, to: nodeOf(to), change });
+  }
+
+  session(node: number, session: number, change: "opened" | "evicted"): this {
+    return this.emit({ kind: "session", ...at(node), session, change });
   }
 
   apply(node: number, entries: readonly Entry[]): this {

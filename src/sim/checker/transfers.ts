@@ -1,0 +1,122 @@
+import type { NodeId } from "../../core/base/brand.ts";
+import type { Micros } from "../../core/base/units.ts";
+import type { AppendEvent, RoleEvent, TraceEvent, TraceKind, TransferEvent } from "../../core/io/trace.ts";
+import { simulatedLimits } from "../core-node.ts";
+import type { Checker, Report } from "./checker.ts";
+import type { ClusterModel, Member } from "./cluster-model.ts";
+
+/** What a leader gives a hand-over, by the slowest clock, and a heartbeat to notice that it is over. */
+const openMax: Micros = simulatedLimits.transferTimeout * 1.2 + 2 * simulatedLimits.heartbeatInterval;
+
+interface Open {
+  readonly to: NodeId;
+  since: Micros;
+}
+
+/**
+ * A leader that hands over takes no entries of clients meanwhile, orders a target to campaign only once that one holds its
+ * whole log, and comes to an end of it: in time, before it ceases to lead, and as done only if it leads no more.
+ * Source: dissertation §3.10.
+ */
+export class LawfulTransfer implements Checker {
+  readonly name = "lawful-transfer";
+  readonly kinds: readonly TraceKind[] = ["transfer", "role", "append", "recovered", "fault"];
+  private readonly report: Report;
+  private readonly model: ClusterModel;
+  private readonly open = new Map<Member, Open>();
+  /** The term whose leadership a node told to be handed over. */
+  private readonly given = new Map<Member, number>();
+
+  constructor(report: Report, model: ClusterModel) {
+    this.report = report;
+    this.model = model;
+  }
+
+  onEvent(event: TraceEvent, at: Micros): void {
+    if (event.kind === "fault") {
+      this.onFault(event.node, event.fault, at);
+      return;
+    }
+    const member = this.model.of(event);
+    if (event.kind === "transfer") this.onTransfer(event, member, at);
+    else if (event.kind === "role") this.onRole(event, member);
+    else if (event.kind === "append") this.onAppend(event, member);
+    else if (event.kind === "recovered") this.open.delete(member);
+  }
+
+  private onFault(node: NodeId | "", fault: string, at: Micros): void {
+    for (const [member, open] of this.open) {
+      if (member.node !== node) continue;
+      if (fault === "crash") this.open.delete(member);
+      // Its timers stood still.
+      else if (fault === "resume") open.since = at;
+    }
+  }
+
+  private onTransfer(event: TransferEvent, member: Member, at: Micros): void {
+    const open = this.open.get(member);
+    if (event.change === "begun") this.open.set(member, { to: event.to, since: at });
+    else if (event.change === "sent") {
+      const target = member.group.member(event.to);
+      if (!holdsAll(target, member, event.term)) {
+        this.fail(
+          member,
+          `ordered ${event.to} to campaign, which does not hold its whole log`,
+          `It leads term ${event.term} with a log to ${member.lastIndex}; ${event.to} vouched for its own up to ${target.assertedIndex}.`,
+        );
+      } else if (open !== undefined && at - open.since > openMax) {
+        this.fail(
+          member,
+          `still hands over to ${event.to}, ${at - open.since} us after it began`,
+          `It is to give up after ${simulatedLimits.transferTimeout} us and take entries again.`,
+        );
+      }
+    } else {
+      this.open.delete(member);
+      if (event.change === "done") this.given.set(member, event.term);
+    }
+  }
+
+  private onRole(event: RoleEvent, member: Member): void {
+    const open = this.open.get(member);
+    if (event.role === "leader" || open === undefined) return;
+    this.fail(
+      member,
+      `leads no more, and told nobody what came of handing over to ${open.to}`,
+      `It became ${event.role} of term ${event.term} (${event.reason}).`,
+    );
+  }
+
+  private onAppend(event: AppendEvent, member: Member): void {
+    if (member.role !== "leader") return;
+    const open = this.open.get(member);
+    const own = event.entries.some(({ kind }) => kind !== "no-op");
+    if (open !== undefined && own) {
+      this.fail(
+        member,
+        `took entries of clients while it handed over to ${open.to}`,
+        "The target would never hold the whole log.",
+      );
+    } else if (this.given.get(member) === member.term) {
+      this.fail(
+        member,
+        "goes on appending in a term whose leadership it told to be handed over",
+        `It leads term ${member.term}.`,
+      );
+    }
+  }
+
+  private fail({ node, group }: Member, deed: string, explanation: string): void {
+    this.report.fail({
+      checker: this.name,
+      kind: "safety",
+      message: `${node} ${deed} in ${group.group}`,
+      explanation,
+    });
+  }
+}
+
+/** Whether the target vouched for the leader's whole log. Not to be told of one that went on, or whose disk was hurt. */
+function holdsAll(target: Member, leader: Member, term: number): boolean {
+  return target.term > term || target.excused || target.wiped || target.assertedIndex >= leader.lastIndex;
+}

@@ -1,0 +1,186 @@
+import { expect } from "chai";
+import type { Entry, EntryContent, LogEnd } from "#core/base/entry";
+import { emptyLogEnd, encodeEntries } from "#core/base/entry";
+import { second } from "#core/base/units";
+import { encodePayload } from "#sim/history/payload";
+import { dataEntries, lastOf, noOp, Trace } from "./trace-builder.ts";
+
+const first = noOp(emptyLogEnd, 1);
+
+/** n0 leads term 1, and all three hold and know its no-op. */
+function led(): Trace {
+  return new Trace()
+    .elect(0, 1, [0, 1])
+    .replicate([0, 1, 2], 1, first)
+    .match(1, 1, 0)
+    .match(2, 1, 0)
+    .commit(0, 1, 0, true);
+}
+
+describe("lawful-campaign", () => {
+  const told = (): Trace =>
+    new Trace(3, true)
+      .campaign(0, 1)
+      .elect(0, 1, [0, 1])
+      .role(1, 1, "follower")
+      .replicate([0, 1, 2], 1, first);
+
+  it("passes a campaign after a question, one by order, and one long after the leader was heard", () => {
+    const trace = told()
+      .match(1, 1, 0)
+      .transfer(0, 1, 1, "sent")
+      .role(1, 2, "candidate", "transfer")
+      .role(0, 2, "follower")
+      .wait(second)
+      .role(2, 2, "pre-candidate", "timeout")
+      .role(2, 3, "candidate");
+    expect(trace.violation).to.equal(undefined);
+  });
+
+  it("fails on a term that nobody campaigned in, also when it comes back from the disk", () => {
+    expect(told().role(2, 2, "follower").verdict).to.equal("lawful-campaign");
+    expect(told().recovered(2, emptyLogEnd, { term: 2, votedFor: "" }).verdict).to.equal("lawful-campaign");
+  });
+
+  it("fails on a campaign without a question, and on an order of another term", () => {
+    expect(told().role(1, 2, "candidate").violation?.message).to.contain("without having asked");
+    const trace = told().transfer(0, 1, 1, "sent").campaign(2, 2).role(1, 2, "follower");
+    expect(trace.role(1, 3, "candidate", "transfer").violation?.message).to.contain("never gave");
+  });
+
+  it("fails on a campaign for lack of a leader that was just heard, unless a hint told that it is gone", () => {
+    expect(told().match(1, 1, 0).role(1, 1, "pre-candidate", "timeout").verdict).to.equal("lawful-campaign");
+    expect(told().match(1, 1, 0).role(1, 1, "pre-candidate", "hint").verdict).to.equal("none");
+  });
+});
+
+describe("deposed-steps-down", () => {
+  const deposed = (): Trace => led().elect(1, 2, [1, 2]).role(2, 2, "follower");
+
+  it("fails on a leader that leads on for four seconds after a majority has left its term", () => {
+    expect(
+      deposed()
+        .wait(3.9 * second)
+        .sync(0, 0).verdict,
+    ).to.equal("none");
+    const trace = deposed()
+      .wait(4.1 * second)
+      .sync(0, 0);
+    expect(trace.violation?.message).to.contain("n0 leads g0 in term 1 long after");
+  });
+
+  it("passes one that stepped down, crashed, or stood still until now", () => {
+    expect(
+      deposed()
+        .role(0, 1, "follower")
+        .wait(9 * second)
+        .sync(0, 0).verdict,
+    ).to.equal("none");
+    expect(
+      deposed()
+        .fault(0, "crash")
+        .wait(9 * second)
+        .sync(1, 0).verdict,
+    ).to.equal("none");
+    const paused = deposed()
+      .fault(0, "pause")
+      .wait(9 * second)
+      .fault(0, "resume")
+      .wait(second)
+      .sync(0, 0);
+    expect(paused.verdict).to.equal("none");
+    expect(paused.wait(4 * second).sync(0, 0).verdict).to.equal("deposed-steps-down");
+  });
+});
+
+describe("lawful-transfer", () => {
+  const next = dataEntries(lastOf(first), 1, [1]);
+
+  it("passes a hand-over that is given up, and one that is done", () => {
+    const trace = led()
+      .transfer(0, 1, 1, "begun")
+      .transfer(0, 1, 1, "failed")
+      .append(0, 1, next)
+      .sync(0, 1)
+      .append(1, 1, next)
+      .sync(1, 1)
+      .match(1, 1, 1)
+      .transfer(0, 1, 1, "begun")
+      .transfer(0, 1, 1, "sent")
+      .transfer(0, 1, 1, "done")
+      .role(0, 2, "follower");
+    expect(trace.violation).to.equal(undefined);
+  });
+
+  it("fails on an order to one that does not hold the whole log", () => {
+    const trace = led().append(0, 1, next).transfer(0, 1, 1, "begun").transfer(0, 1, 1, "sent");
+    expect(trace.violation?.message).to.contain("which does not hold its whole log");
+  });
+
+  it("fails on entries of clients while leadership is handed over, and after it was told to be", () => {
+    expect(led().transfer(0, 1, 1, "begun").append(0, 1, next).verdict).to.equal("lawful-transfer");
+    const done = led().transfer(0, 1, 1, "begun").transfer(0, 1, 1, "sent").transfer(0, 1, 1, "done");
+    expect(done.append(0, 1, next).verdict).to.equal("lawful-transfer");
+  });
+
+  it("fails on a hand-over that nobody ends", () => {
+    const open = (): Trace => led().transfer(0, 1, 1, "begun").transfer(0, 1, 1, "sent");
+    expect(open().role(0, 2, "follower").verdict).to.equal("lawful-transfer");
+    expect(
+      open()
+        .wait(2 * second)
+        .transfer(0, 1, 1, "sent").verdict,
+    ).to.equal("lawful-transfer");
+    expect(
+      open()
+        .fault(0, "crash")
+        .wait(2 * second).verdict,
+    ).to.equal("none");
+  });
+});
+
+describe("session-order", () => {
+  const content = (kind: "session" | "data", session: number, sequence: number): EntryContent => ({
+    kind,
+    body: kind === "data" ? encodePayload(sequence, 16) : new Uint8Array(0),
+    session,
+    sequence,
+  });
+  const entries = (end: LogEnd, ...contents: EntryContent[]): Entry[] => encodeEntries(end, 1, contents);
+  const opening = entries(lastOf(first), content("session", 0, 0), content("data", 1, 1));
+  const applied = (more: readonly Entry[]): Trace =>
+    led().replicate([0, 1], 1, more).match(1, 1, more.length).commit(0, 1, more.length, true).apply(0, first);
+
+  it("passes a session that is opened and used in order", () => {
+    expect(applied(opening).session(0, 1, "opened").apply(0, opening).violation).to.equal(undefined);
+  });
+
+  it("fails on a gap, on a session that is not open, and on one that is not told", () => {
+    const gap = entries(lastOf(first), content("session", 0, 0), content("data", 1, 2));
+    expect(applied(gap).session(0, 1, "opened").apply(0, gap).violation?.message).to.contain("sequence 2");
+    const stray = entries(lastOf(first), content("data", 7, 1));
+    expect(applied(stray).apply(0, stray).violation?.message).to.contain("session 7, which is not open");
+    expect(applied(opening).apply(0, opening).verdict).to.equal("session-order");
+  });
+
+  it("fails on the eviction of a session that was used later than another", () => {
+    const opened = Array.from({ length: 24 }, () => content("session", 0, 0));
+    const full = entries(lastOf(first), ...opened, content("data", 1, 1), content("session", 0, 0));
+    const trace = (evicted: number): Trace => {
+      const begun = applied(full);
+      for (let id = 1; id <= 24; id++) begun.session(0, id, "opened");
+      return begun.session(0, 26, "opened").session(0, evicted, "evicted").apply(0, full);
+    };
+    expect(trace(2).violation).to.equal(undefined);
+    expect(trace(1).verdict).to.equal("session-order");
+  });
+});
+
+describe("bounded-backlog", () => {
+  it("fails on a client's entry on top of as many uncommitted ones as may wait", () => {
+    const keys = Array.from({ length: 97 }, (_, key) => key);
+    const many = dataEntries(lastOf(first), 1, keys);
+    expect(led().append(0, 1, many.slice(0, 96)).verdict).to.equal("none");
+    expect(led().append(0, 1, many).verdict).to.equal("bounded-backlog");
+  });
+});
