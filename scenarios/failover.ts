@@ -22,6 +22,7 @@ export const failover: Scenario = {
     "network.slow": [0, 0.02],
     "network.loss": [0, 0.02],
     "network.duplicate": [0, 0.02],
+    "network.duplicateMax": [0, 2 * second],
     "network.reset": [0, 0.0005],
     "network.halfOpen": [0, 0.5],
     "disk.slow": [0, 0.02],

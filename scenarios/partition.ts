@@ -3,6 +3,7 @@ import { aimedCrashes } from "#sim/nemesis/aim";
 import { crashAnyone } from "#sim/nemesis/crash";
 import { freezeLeader } from "#sim/nemesis/freeze";
 import { lateTransfer } from "#sim/nemesis/late-transfer";
+import { outrunCandidate } from "#sim/nemesis/outrun";
 import { clogSometimes, partition } from "#sim/nemesis/partition";
 import { pauseSomeone } from "#sim/nemesis/pause";
 import type { Scenario } from "#sim/scenario";
@@ -26,6 +27,7 @@ export const partitions: Scenario = {
     "network.slow": [0, 0.05],
     "network.loss": [0, 0.05],
     "network.duplicate": [0, 0.05],
+    "network.duplicateMax": [0, 3 * second],
     "network.refuse": [0, 0.1],
     "disk.slow": [0, 0.01],
     "disk.survive": [0, 1],
@@ -46,6 +48,7 @@ export const partitions: Scenario = {
     });
     freezeLeader(world, { first: 3 * second, min: 5 * second, max: 12 * second });
     lateTransfer(world, { first: 1 * second, min: 1 * second, max: 8 * second });
+    outrunCandidate(world, { first: 2 * second, min: 2 * second, max: 10 * second });
     pauseSomeone(world, { min: 8 * second, max: 25 * second });
   },
 };

@@ -3,6 +3,7 @@ import { aimedCrashes } from "#sim/nemesis/aim";
 import { crashLeader, powerLossOfAll } from "#sim/nemesis/crash";
 import { powerLossInCuts } from "#sim/nemesis/cut-tail";
 import { loneFirstAppend } from "#sim/nemesis/lone-append";
+import { outrunCandidate } from "#sim/nemesis/outrun";
 import { partition } from "#sim/nemesis/partition";
 import { slowDiskSometimes } from "#sim/nemesis/pause";
 import { crashAtRolls } from "#sim/nemesis/roll";
@@ -46,6 +47,7 @@ export const powerLoss: Scenario = {
     slowDiskSometimes(world, { min: 4 * second, max: 15 * second });
     powerLossInCuts(world, { first: 2 * second, min: 2 * second, max: 7 * second });
     crashAtRolls(world, { first: 1 * second, min: 500 * millisecond, max: 4 * second });
+    outrunCandidate(world, { first: 2 * second, min: 2 * second, max: 10 * second });
     loneFirstAppend(world, { first: 1 * second, min: 2 * second, max: 6 * second });
   },
 };

@@ -6,6 +6,7 @@ import { failDisks } from "#sim/nemesis/disk-error";
 import { freezeLeader } from "#sim/nemesis/freeze";
 import { lateTransfer } from "#sim/nemesis/late-transfer";
 import { loneFirstAppend } from "#sim/nemesis/lone-append";
+import { outrunCandidate } from "#sim/nemesis/outrun";
 import { clogSometimes, partition } from "#sim/nemesis/partition";
 import { pauseSomeone, slowDiskSometimes } from "#sim/nemesis/pause";
 import { allReadOnly, fullDiskSometimes, readOnlySometimes } from "#sim/nemesis/read-only";
@@ -60,6 +61,7 @@ const disturbances: readonly (readonly [Disturbance, number])[] = [
     (world, every) => fullDiskSometimes(world, { every, last: { min: 1 * second, max: 5 * second } }),
     9 * second,
   ],
+  [outrunCandidate, 6 * second],
 ];
 
 /**
@@ -79,6 +81,7 @@ export const swarm: Scenario = {
     "network.slow": [0, 0.03],
     "network.loss": [0, 0.02],
     "network.duplicate": [0, 0.03],
+    "network.duplicateMax": [0, 3 * second],
     "network.reset": [0, 0.0005],
     "network.refuse": [0, 0.05],
     "network.stall": [0, 0.001],

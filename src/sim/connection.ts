@@ -221,7 +221,8 @@ export class SimConnection implements Connection, EventTarget {
     other.schedule(at, eventKinds.frame, frame, frameDigest(frame), -1);
     if (!chance.duplicate.chance(n, settings["network.duplicate"])) return;
     const again = chance.latency.between(n, settings["network.latencyMin"], settings["network.latencyMax"]);
-    other.schedule(at + again, eventKinds.duplicate, frame.slice(), frameDigest(frame), -1);
+    const late = chance.echo.between(n, 0, settings["network.duplicateMax"]);
+    other.schedule(at + again + late, eventKinds.duplicate, frame.slice(), frameDigest(frame), -1);
   }
 
   private transmitStream(frame: Uint8Array, n: number, lost: boolean, delay: Micros): void {

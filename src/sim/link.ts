@@ -10,6 +10,8 @@ export interface LinkService {
   readonly latency: RandomStream;
   readonly loss: Site;
   readonly duplicate: Site;
+  /** How late second copies are. */
+  readonly echo: RandomStream;
   readonly reset: Site;
   readonly stall: Site;
   readonly slow: Site;
@@ -59,6 +61,7 @@ export class Link {
         latency: this.random.stream(`network(${name})`),
         loss: site("loss"),
         duplicate: site("duplicate"),
+        echo: this.random.stream(`network(${name}).echo`),
         reset: site("reset"),
         stall: site("stall"),
         slow: site("late"),

@@ -44,7 +44,8 @@ export type KnobPath =
   | "process.downMin"
   | "process.downMax"
   | "process.powerLoss"
-  | "process.pauseMax";
+  | "process.pauseMax"
+  | "network.duplicateMax";
 
 export type KnobUnit = "probability" | "time" | "bytes" | "count" | "ppm";
 
@@ -120,6 +121,8 @@ export const knobs: { readonly [path in KnobPath]: Knob } = {
     "a crash takes the machine down: un-synced data is lost, connections fall silent",
   ),
   "process.pauseMax": time(2 * second, "longest pause of a process"),
+  // At the end, so that the seeds that were there before it draw what they drew.
+  "network.duplicateMax": time(0, "largest extra delay of a datagram's second copy"),
 };
 
 export const knobPaths: readonly KnobPath[] = Object.keys(knobs) as KnobPath[];

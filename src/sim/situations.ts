@@ -17,6 +17,7 @@ export const situations = {
   "acknowledgement-lost": "an append landed, and its client never learned it",
   "reads-aborted": "a leader stepped down before it confirmed linearizable reads",
   "vote-refused-for-log": "a voter refused a candidate whose log was less complete",
+  "candidate-outrun": "a candidate came to follow a rival that had won its own term",
   "split-vote": "a candidate's term ended without a leader",
   "stepped-down-without-quorum": "a leader heard no quorum and stepped down",
   "two-leaders": "a leader of an older term still led when a newer one was elected",
@@ -51,6 +52,8 @@ interface Seen {
   openNoOp: number;
   /** A candidate, of whose term no leader is known yet. */
   campaigning: boolean;
+  /** The term of its campaign while that is under way; 0 when none is. */
+  campaignTerm: number;
   intake: "open" | "read-only" | "full";
   damaged: boolean;
 }
@@ -104,6 +107,7 @@ export class Situations implements TraceReader {
         leads: 0,
         openNoOp: -1,
         campaigning: false,
+        campaignTerm: 0,
         intake: "open",
         damaged: false,
       };
@@ -122,7 +126,7 @@ export class Situations implements TraceReader {
       case "recovered":
         if (event.tornBytes > 0) this.count("torn-tail-cut");
         if (this.wiped.delete(event.node)) this.count("wiped-voter-back");
-        Object.assign(seen, { leads: 0, openNoOp: -1, campaigning: false, intake: "open" });
+        Object.assign(seen, { leads: 0, openNoOp: -1, campaigning: false, campaignTerm: 0, intake: "open" });
         seen.damaged = event.standing === "damaged";
         return;
       case "role":
@@ -182,6 +186,9 @@ export class Situations implements TraceReader {
     if (event.reason === "yields") this.count("read-only-yielded");
     // Its election timer ran out in the term in which it had asked for votes.
     if (event.role === "pre-candidate" && seen.campaigning) this.count("split-vote");
+    if (event.role === "follower" && event.leader !== "" && seen.campaignTerm === event.term)
+      this.count("candidate-outrun");
+    seen.campaignTerm = event.role === "candidate" ? event.term : 0;
     seen.campaigning = event.role === "candidate";
     if (event.role !== "leader") {
       seen.leads = 0;
