@@ -132,8 +132,8 @@ export class SimRun {
       // Whoever compares two runs stops the second at the first difference.
       if (stop === "stopped") return true;
       if (stop === "stuck") {
-        this.end("crash", {
-          checker: "simulator",
+        this.end("liveness", {
+          checker: "liveness",
           message: "time stands still: too many events at one instant",
           explanation: `Some process makes events without end at ${this.now} us.`,
         });
@@ -218,13 +218,13 @@ export class SimRun {
   private settled(): boolean {
     for (const group of this.groups) {
       const all = this.checkers.model.group(group).members;
-      // What is damaged is being mended; only a voter whose directory was emptied stays out for good.
+      // What is damaged is being mended; only a voter whose directory was emptied stays out for good, and it follows.
       const out = all.some(
         ({ node, standing, wiped }) =>
           !this.cluster.hasStarted(node) || (standing !== "member" && standing !== "wiped" && !wiped),
       );
       if (out) return false;
-      const members = all.filter((member) => member.standing === "member");
+      const members = all.filter(({ standing }) => standing === "member" || standing === "wiped");
       const first = members[0];
       if (first === undefined) continue;
       const same = (index: number): boolean => index === first.commitIndex;

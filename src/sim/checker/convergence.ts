@@ -22,7 +22,8 @@ export class Convergence implements Checker {
   atEnd(end: EndOfRun): void {
     const firsts = new Map<string, NodeAtEnd>();
     for (const node of end.nodes) {
-      if (!node.live || node.standing !== "member") continue;
+      // A voter whose directory was emptied has no vote, and takes the entries all the same.
+      if (!node.live || (node.standing !== "member" && node.standing !== "wiped")) continue;
       const first = firsts.get(node.group);
       if (first === undefined) firsts.set(node.group, node);
       else this.compare(first, node);
