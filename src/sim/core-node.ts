@@ -25,7 +25,7 @@ export const simulatedLimits: NodeLimits = {
   uncommittedEntriesMax: 96,
   pendingAppendsMax: 48,
   connectionRequestsMax: 192,
-  sessionsMax: 24,
+  sessionsMax: 8,
   sessionInFlightMax: 64,
 };
 

@@ -3,6 +3,7 @@ import type { GroupId } from "../core/base/brand.ts";
 import { groupId } from "../core/base/brand.ts";
 import type { Micros } from "../core/base/units.ts";
 import { millisecond, second } from "../core/base/units.ts";
+import { between } from "../core/io/random.ts";
 import type { Checkers } from "./checker/all.ts";
 import { allCheckers } from "./checker/all.ts";
 import type { NodeAtEnd, Violation } from "./checker/checker.ts";
@@ -34,7 +35,13 @@ const lookEvery: Micros = 20 * millisecond;
 /** Reading everything back, and coming to the same end, may take this long each. */
 const finishWithin: Micros = 10 * second;
 
-type Phase = "faults" | "progress" | "finish" | "settle" | "over";
+/** In half of the runs clients fall silent up to so long before the faults end, ... */
+const quietMin: Micros = 300 * millisecond;
+const quietMax: Micros = 1_500 * millisecond;
+/** ... and until all members have come to the same end, which they must without a new append to help them. */
+const quietWithin: Micros = 8 * second;
+
+type Phase = "faults" | "quiet" | "progress" | "finish" | "settle" | "over";
 
 /** One rehearsal under way. `advance` it until it says that it is over; `result` then tells. */
 export class SimRun {
@@ -51,6 +58,7 @@ export class SimRun {
   private readonly situations: Situations;
   private readonly workload: WorkloadPort;
   private phase: Phase = "faults";
+  private quiet = false;
   private deadline: Micros;
   /** The next look at the phase; slices of the run never move it. */
   private lookAt: Micros;
@@ -172,6 +180,17 @@ export class SimRun {
     for (const node of this.cluster.nodes) this.cluster.start(node);
     this.workload.start();
     this.scenario.nemesis(this.nemesis);
+    this.planQuiet();
+  }
+
+  private planQuiet(): void {
+    const { random, scheduler } = this.world;
+    if (this.scenario.budget === "unrestricted" || random.draw("quiet", 0) % 2 === 0) return;
+    const before = between(random.draw("quiet", 1), quietMin, quietMax);
+    scheduler.call(Math.max(0, this.duration - before), () => {
+      this.quiet = true;
+      this.workload.pause?.(true);
+    });
   }
 
   /** The time of a phase is up, or it is time to look whether what it waits for has come. */
@@ -179,7 +198,8 @@ export class SimRun {
     const due = this.now >= this.deadline;
     if (this.phase === "faults") {
       if (due) this.heal();
-    } else if (this.phase === "progress") this.lookForProgress(due);
+    } else if (this.phase === "quiet") this.lookForQuiet(due);
+    else if (this.phase === "progress") this.lookForProgress(due);
     else if (this.phase === "finish") {
       if (this.finished) this.enter("settle", finishWithin);
       else if (due) this.stalled(`the last reads did not end: ${this.workload.waitingFor()}`);
@@ -197,6 +217,21 @@ export class SimRun {
     this.cluster.heal();
     this.checkers.liveness.healed(this.now);
     this.world.trace.fault("", "healed", "");
+    if (!this.quiet) return this.enter("progress", progressWithin);
+    this.enter("quiet", quietWithin);
+    this.lookForQuiet(false);
+  }
+
+  /** What a lost message left behind must be made good though nothing new is appended. */
+  private lookForQuiet(due: boolean): void {
+    const settled = this.settled();
+    if (!settled && !due) return;
+    if (!settled && !this.someoneIsOut()) {
+      this.stalled("the members have not come to the same end, and nothing is appended that would help them");
+      return;
+    }
+    this.workload.pause?.(false);
+    this.checkers.liveness.healed(this.now);
     this.enter("progress", progressWithin);
   }
 
@@ -215,15 +250,22 @@ export class SimRun {
     }
   }
 
+  /** What is damaged is being mended; only a voter whose directory was emptied stays out for good, and it follows. */
+  private someoneIsOut(): boolean {
+    return this.groups.some((group) =>
+      this.checkers.model
+        .group(group)
+        .members.some(
+          ({ node, standing, wiped }) =>
+            !this.cluster.hasStarted(node) || (standing !== "member" && standing !== "wiped" && !wiped),
+        ),
+    );
+  }
+
   private settled(): boolean {
+    if (this.someoneIsOut()) return false;
     for (const group of this.groups) {
       const all = this.checkers.model.group(group).members;
-      // What is damaged is being mended; only a voter whose directory was emptied stays out for good, and it follows.
-      const out = all.some(
-        ({ node, standing, wiped }) =>
-          !this.cluster.hasStarted(node) || (standing !== "member" && standing !== "wiped" && !wiped),
-      );
-      if (out) return false;
       const members = all.filter(({ standing }) => standing === "member" || standing === "wiped");
       const first = members[0];
       if (first === undefined) continue;

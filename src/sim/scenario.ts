@@ -168,6 +168,8 @@ export interface WorkloadWorld {
 /** The load on the cluster, as the run drives it. */
 export interface WorkloadPort {
   start(): void;
+  /** No new calls for a while; those under way go on. */
+  pause?(paused: boolean): void;
   /** No new calls; those under way go on. */
   stop(): void;
   /** Entries whose append was acknowledged so far. */

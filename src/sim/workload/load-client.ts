@@ -66,6 +66,7 @@ export class LoadClient {
   private turn = 0;
   private payloads = 0;
   private stopped = false;
+  paused = false;
   private tailUntil: Micros = 0;
   private endTail: (() => void) | undefined;
   private churnAt: Micros = Number.POSITIVE_INFINITY;
@@ -117,9 +118,11 @@ export class LoadClient {
 
   private take(): void {
     if (this.stopped) return;
-    if (this.world.now() >= this.churnAt) this.churn();
-    if (this.follows && this.world.now() >= this.tailUntil) this.follow();
-    if (this.inFlight < inFlightCallsMax) this.call();
+    if (!this.paused) {
+      if (this.world.now() >= this.churnAt) this.churn();
+      if (this.follows && this.world.now() >= this.tailUntil) this.follow();
+      if (this.inFlight < inFlightCallsMax) this.call();
+    }
     this.plan();
   }
 

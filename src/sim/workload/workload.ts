@@ -35,6 +35,7 @@ export class Workload implements WorkloadPort {
   private readonly loads: readonly GroupLoad[];
   private readonly asker: { readonly host: ClientHost; readonly clients: ReadonlyMap<GroupId, Client> };
   private stopped = false;
+  private paused = false;
   private transfers = 0;
   private reading: readonly FinalRead[] = [];
 
@@ -60,6 +61,11 @@ export class Workload implements WorkloadPort {
   start(): void {
     for (const load of this.loads) for (const client of load.clients) client.start();
     this.planTransfer();
+  }
+
+  pause(paused: boolean): void {
+    this.paused = paused;
+    for (const load of this.loads) for (const client of load.clients) client.paused = paused;
   }
 
   stop(): void {
@@ -141,7 +147,8 @@ export class Workload implements WorkloadPort {
       const to = this.world.nodes[which % this.world.nodes.length];
       const group = this.world.groups[Math.floor(which / 64) % this.world.groups.length];
       const client = group === undefined ? undefined : this.asker.clients.get(group);
-      if (to !== undefined) client?.transfer(to.node, { timeout: transferTimeout }, ignoreRefusal);
+      if (to !== undefined && !this.paused)
+        client?.transfer(to.node, { timeout: transferTimeout }, ignoreRefusal);
       this.planTransfer();
     });
   }

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { Entry, EntryContent, LogEnd } from "#core/base/entry";
 import { emptyLogEnd, encodeEntries } from "#core/base/entry";
 import { second } from "#core/base/units";
+import { simulatedLimits } from "#sim/core-node";
 import { encodePayload } from "#sim/history/payload";
 import { dataEntries, lastOf, noOp, Trace } from "./trace-builder.ts";
 
@@ -164,12 +165,16 @@ describe("session-order", () => {
   });
 
   it("fails on the eviction of a session that was used later than another", () => {
-    const opened = Array.from({ length: 24 }, () => content("session", 0, 0));
+    const { sessionsMax } = simulatedLimits;
+    const opened = Array.from({ length: sessionsMax }, () => content("session", 0, 0));
     const full = entries(lastOf(first), ...opened, content("data", 1, 1), content("session", 0, 0));
     const trace = (evicted: number): Trace => {
       const begun = applied(full);
-      for (let id = 1; id <= 24; id++) begun.session(0, id, "opened");
-      return begun.session(0, 26, "opened").session(0, evicted, "evicted").apply(0, full);
+      for (let id = 1; id <= sessionsMax; id++) begun.session(0, id, "opened");
+      return begun
+        .session(0, sessionsMax + 2, "opened")
+        .session(0, evicted, "evicted")
+        .apply(0, full);
     };
     expect(trace(2).violation).to.equal(undefined);
     expect(trace(1).verdict).to.equal("session-order");
@@ -178,9 +183,10 @@ describe("session-order", () => {
 
 describe("bounded-backlog", () => {
   it("fails on a client's entry on top of as many uncommitted ones as may wait", () => {
-    const keys = Array.from({ length: 97 }, (_, key) => key);
+    const { uncommittedEntriesMax } = simulatedLimits;
+    const keys = Array.from({ length: uncommittedEntriesMax + 1 }, (_, key) => key);
     const many = dataEntries(lastOf(first), 1, keys);
-    expect(led().append(0, 1, many.slice(0, 96)).verdict).to.equal("none");
+    expect(led().append(0, 1, many.slice(0, uncommittedEntriesMax)).verdict).to.equal("none");
     expect(led().append(0, 1, many).verdict).to.equal("bounded-backlog");
   });
 });
