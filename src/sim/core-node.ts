@@ -22,9 +22,9 @@ export const simulatedLimits: NodeLimits = {
   messageEntriesMax: 64,
   inFlightMessagesMax: 16,
   idleMarkDelay: 60 * millisecond,
-  uncommittedEntriesMax: 96,
+  uncommittedEntriesMax: 72,
   pendingAppendsMax: 48,
-  connectionRequestsMax: 192,
+  connectionRequestsMax: 24,
   sessionsMax: 8,
   sessionInFlightMax: 64,
 };
