@@ -20,6 +20,7 @@ function drawWithin(s: RaftState, low: number, high: number): number {
 
 /** Raft §5.2: a new random timeout each time, so that split votes are rare and soon resolved. */
 export function resetElectionTimer(s: RaftState): void {
+  s.hinted = false;
   s.electionDeadline = s.now + drawWithin(s, s.config.electionTimeoutMin, s.config.electionTimeoutMax);
 }
 
@@ -33,7 +34,6 @@ export function leaderLost(s: RaftState): void {
 /** The current leader was heard: its message is of this term. */
 export function leaderHeard(s: RaftState): void {
   s.leaderHeardAt = s.now;
-  s.hinted = false;
   s.yields = 0;
   resetElectionTimer(s);
 }
@@ -78,11 +78,12 @@ function stopLeading(s: RaftState, elsewhere: boolean): void {
 
 /** The election timer fired. */
 export function electionTimeout(s: RaftState): void {
+  const reason = s.hinted ? "hint" : "timeout";
   resetElectionTimer(s);
   if (!mayVote(s)) becomeFollower(s, s.term, "", "timeout");
   // It waited for objections, and none came.
   else if (s.role === "pre-candidate" && wonBy(s)) campaign(s, false, "quorum");
-  else preCampaign(s, s.hinted ? "hint" : "timeout");
+  else preCampaign(s, reason);
 }
 
 /** Dissertation §9.6: asks whether a campaign could be won before raising the term. */

@@ -19,6 +19,9 @@ interface Campaigns {
 /** What one life of a member has done. */
 interface Seen {
   role: string;
+  term: number;
+  /** When it came to this term. */
+  termAt: Micros;
   /** When it last answered its leader; -Infinity for never. */
   heardAt: Micros;
   syncedAt: Micros;
@@ -26,12 +29,12 @@ interface Seen {
 
 /**
  * A term begins with somebody's campaign in it; a campaign follows a pre-campaign, or the order of the leader of the term
- * before; and whoever hears a leader does not campaign against it for lack of one.
+ * before; and whoever hears a leader, or has just voted for somebody, does not campaign for lack of a leader.
  * Source: Raft §5.2; dissertation §3.10, §4.2.3 and §9.6.
  */
 export class LawfulCampaign implements Checker {
   readonly name = "lawful-campaign";
-  readonly kinds: readonly TraceKind[] = ["role", "recovered", "transfer", "match", "sync"];
+  readonly kinds: readonly TraceKind[] = ["role", "recovered", "transfer", "match", "sync", "vote"];
   private readonly report: Report;
   private readonly model: ClusterModel;
   private readonly groups = new Map<GroupId, Campaigns>();
@@ -58,11 +61,16 @@ export class LawfulCampaign implements Checker {
         // What its disk has just synced is told without a word of the leader.
         if (seen.syncedAt !== at) seen.heardAt = at;
         return;
+      case "vote":
+        // Its timer began anew when it gave the vote, which it did in this term.
+        if (event.candidate !== event.node && event.term === seen.term)
+          seen.heardAt = Math.max(seen.heardAt, seen.termAt);
+        return;
       case "transfer":
         if (event.change === "sent") this.note(event.group, event.to, event.term);
         return;
       case "recovered":
-        this.seen.set(member, unseen());
+        this.seen.set(member, { ...unseen(), term: event.term });
         this.checkTerm(event);
         return;
       case "role":
@@ -76,10 +84,14 @@ export class LawfulCampaign implements Checker {
   private onRole(event: RoleEvent, at: Micros, seen: Seen): void {
     const before = seen.role;
     seen.role = event.role;
+    if (event.term > seen.term) {
+      seen.term = event.term;
+      seen.termAt = at;
+    }
     if (event.role === "pre-candidate" && event.reason === "timeout" && at - seen.heardAt < patience) {
       this.fail(
         event,
-        `began to campaign ${at - seen.heardAt} us after it had answered its leader`,
+        `began to campaign ${at - seen.heardAt} us after it had answered a leader or voted for another`,
         `Its election timer runs for ${simulatedLimits.electionTimeoutMin} us at least.`,
       );
       return;
@@ -133,5 +145,6 @@ export class LawfulCampaign implements Checker {
 }
 
 function unseen(): Seen {
-  return { role: "follower", heardAt: Number.NEGATIVE_INFINITY, syncedAt: Number.NEGATIVE_INFINITY };
+  const never = Number.NEGATIVE_INFINITY;
+  return { role: "follower", term: 0, termAt: never, heardAt: never, syncedAt: never };
 }

@@ -55,6 +55,19 @@ describe("lawful-campaign", () => {
   });
 });
 
+describe("lawful-campaign after a vote", () => {
+  const voted = (): Trace =>
+    new Trace(3, true).campaign(0, 1).role(1, 1, "follower", "higher-term").lawfulVote(1, 1, 0);
+
+  it("fails on a campaign of a voter that has just given its vote away", () => {
+    expect(voted().role(1, 1, "pre-candidate", "timeout").verdict).to.equal("lawful-campaign");
+  });
+
+  it("passes one that waited for the winner in vain", () => {
+    expect(voted().wait(second).role(1, 1, "pre-candidate", "timeout").verdict).to.equal("none");
+  });
+});
+
 describe("deposed-steps-down", () => {
   const deposed = (): Trace => led().elect(1, 2, [1, 2]).role(2, 2, "follower");
 
