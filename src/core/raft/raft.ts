@@ -197,6 +197,8 @@ export class Raft {
   private appendAnswered(from: NodeId, m: AppendEntriesResult): void {
     const progress = this.answeredBy(from, m.term);
     if (progress === undefined) return;
+    // The follower agrees, though damage may keep it from vouching: what conflicts behind that is cut by entries alone.
+    if (m.accepted) progress.refused = false;
     if (m.accepted) this.acknowledge(progress, m.matchIndex);
     else refused(this.state, progress, m);
   }

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { AppendEntries } from "#core/raft/message";
-import { content, endOfLog, Machine, makeLog, node } from "../../support/raft-machine.ts";
+import { accepted, content, endOfLog, Machine, makeLog, node, refusal } from "../../support/raft-machine.ts";
 import { RaftNetwork } from "../../support/raft-network.ts";
 
 function bytesOf(message: AppendEntries): number {
@@ -104,6 +104,29 @@ describe("Raft's replication", () => {
     expect(lossy.log).to.have.length(leader.log.length);
     expect(lossy.commitIndex).to.equal(leader.commitIndex);
     expect(leader.role).to.equal("leader");
+  });
+
+  it("goes on sending entries to a follower that agrees and vouches for less, for only they cut what conflicts", () => {
+    const terms = [1, 1, 1, 2, 2];
+    const log = makeLog(terms);
+    const m = new Machine({ term: 2, log: terms });
+    m.becomeLeader();
+    const sentFromDisk = (): AppendEntries | undefined => {
+      const before = endOfLog(log.slice(0, 3));
+      m.step({ type: "loaded", now: m.now, peer: node(1), before, entries: log.slice(3) });
+      return m.sent("append-entries").find(({ to }) => to === node(1));
+    };
+    // Its log is damaged from index 1 on, and behind the damage it holds another leader's entries.
+    m.receive(1, refusal(m.raft.view.term, 4, 2, 1));
+    const bare = sentFromDisk();
+    expect(bare).to.include({ prevIndex: 2 });
+    expect(bare?.entries).to.deep.equal([]);
+    m.receive(1, accepted(m.raft.view.term, 0));
+    m.now += 300_000;
+    m.tick();
+    const again = sentFromDisk();
+    expect(again?.prevIndex).to.equal(2);
+    expect(again?.entries.map(({ index }) => index)).to.deep.equal([3, 4]);
   });
 
   it("fills a wiped node that does not count, from the first entry on", () => {
