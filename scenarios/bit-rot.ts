@@ -1,6 +1,7 @@
 import { millisecond, second } from "#core/base/units";
 import { aimedCrashes } from "#sim/nemesis/aim";
 import { crashAnyone } from "#sim/nemesis/crash";
+import { failMending } from "#sim/nemesis/disk-error";
 import { loneFirstAppend } from "#sim/nemesis/lone-append";
 import { partition } from "#sim/nemesis/partition";
 import { rotSomeone } from "#sim/nemesis/rot";
@@ -11,7 +12,8 @@ import { restlessLoad } from "#sim/workload/loads";
  * Disks forget and mix up what they had synced, on a minority of the voters at a time: bits flip in running nodes' files and
  * between two lives, whole batches go at once, over a change of term too, writes land elsewhere, reads are stale. It is
  * found by recovery, by reads, by peers that need the records, and mended from the others; nothing that was acknowledged
- * is lost. Leadership moves and nodes crash meanwhile, so that logs differ where they are damaged.
+ * is lost. Leadership moves and nodes crash meanwhile, so that logs differ where they are damaged, and now and then a disk
+ * fails outright while it is being mended.
  */
 export const bitRot: Scenario = {
   name: "bit-rot",
@@ -48,5 +50,6 @@ export const bitRot: Scenario = {
       kinds: ["old-leader", "old-leader", "halves"],
     });
     loneFirstAppend(world, { first: 2 * second, min: 2 * second, max: 8 * second });
+    failMending(world, { first: 4 * second, min: 6 * second, max: 20 * second });
   },
 };

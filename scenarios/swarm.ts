@@ -2,7 +2,7 @@ import { millisecond, second } from "#core/base/units";
 import { aimedCrashes } from "#sim/nemesis/aim";
 import { jumpClocks } from "#sim/nemesis/clock";
 import { crashAnyone, crashLeader, orderlyRestart, powerLossOfAll } from "#sim/nemesis/crash";
-import { failDisks } from "#sim/nemesis/disk-error";
+import { failDisks, failMending } from "#sim/nemesis/disk-error";
 import { freezeLeader } from "#sim/nemesis/freeze";
 import { lateTransfer } from "#sim/nemesis/late-transfer";
 import { loneFirstAppend } from "#sim/nemesis/lone-append";
@@ -62,6 +62,7 @@ const disturbances: readonly (readonly [Disturbance, number])[] = [
     9 * second,
   ],
   [outrunCandidate, 6 * second],
+  [failMending, 10 * second],
 ];
 
 /**

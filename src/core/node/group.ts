@@ -43,7 +43,7 @@ export class Group implements LinkGroup {
   private readonly intake: IntakeGate;
   private stopping = false;
   private reopening = false;
-  /** The log was closed to be opened anew, and that failed: nothing can be asked of it in this life. */
+  /** The log was closed to be opened anew, and that, or the closing, failed: nothing can be asked of it in this life. */
   private lost = false;
   /** Told once the log is closed, by a stop that came while it was being opened anew. */
   private stopped: (() => void) | undefined;
@@ -141,15 +141,21 @@ export class Group implements LinkGroup {
   private reopen(): void {
     this.reopening = true;
     this.live.close(() => {
+      // What the disk holds is not known once a write of the closing log has failed: in this life nothing is read from it.
+      if (this.health.standing === "failed") return this.reopened(true);
       this.start((error) => {
-        this.reopening = false;
-        this.lost = error !== undefined;
         if (error !== undefined) this.health.diskFailed(error, "open");
-        // The peers' answers tell the new replica who they are.
-        else if (this.stopped === undefined) this.links().announce(this);
-        this.stopped?.();
+        this.reopened(error !== undefined);
       });
     });
+  }
+
+  private reopened(lost: boolean): void {
+    this.reopening = false;
+    this.lost = lost;
+    // The peers' answers tell the new replica who they are.
+    if (!lost && this.stopped === undefined) this.links().announce(this);
+    this.stopped?.();
   }
 
   private participate(fully: boolean): void {

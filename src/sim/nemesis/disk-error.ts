@@ -48,6 +48,26 @@ export function failDisks(world: NemesisWorld, every: Every): void {
   crashFailed(world);
 }
 
+/**
+ * A sync fails just when damage was mended: in the middle of mending what is left of it, or while the log is closed to be
+ * opened anew.
+ */
+export function failMending(world: NemesisWorld, every: Every): void {
+  const name = "mending-error";
+  let wanted: number | undefined;
+  world.repeat(name, every, (n) => {
+    wanted = n;
+  });
+  world.watch(["damage"], (event) => {
+    if (event.kind !== "damage" || event.change !== "mended" || wanted === undefined) return;
+    const n = wanted;
+    wanted = undefined;
+    const value = world.decide({ kind: name, key: `${name}#${n}` }, () => event.node);
+    const node = nodeNamed(world, value);
+    if (node !== undefined) world.failDisk(node, "sync");
+  });
+}
+
 /** A node that has given up is started anew by the cluster's operator; sometimes its machine loses power before. */
 function crashFailed(world: NemesisWorld): void {
   let failures = 0;
