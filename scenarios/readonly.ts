@@ -27,8 +27,8 @@ export const readonly: Scenario = {
   },
   nemesis(world) {
     readOnlySometimes(world, {
-      every: { first: 1 * second, min: 1 * second, max: 5 * second },
-      last: { min: 500 * millisecond, max: 6 * second },
+      every: { first: 1 * second, min: 1 * second, max: 6 * second },
+      last: { min: 500 * millisecond, max: 10 * second },
     });
     allReadOnly(world, {
       every: { first: 10 * second, min: 12 * second, max: 30 * second },

@@ -11,7 +11,10 @@ import { DamagedVouchesNot } from "./damaged-vouches-not.ts";
 import { DeposedStepsDown } from "./deposed-leader.ts";
 import { ElectionSafety } from "./election-safety.ts";
 import { FailedIsSilent } from "./failed-is-silent.ts";
+import { HandsOver } from "./hands-over.ts";
 import { HarmedRecords } from "./harmed-records.ts";
+import { Intakes } from "./intakes.ts";
+import { LastResort } from "./last-resort.ts";
 import { LeaderAppendOnly } from "./leader-append-only.ts";
 import { LeaderCompleteness } from "./leader-completeness.ts";
 import { LinearizableLog } from "./linearizable-log.ts";
@@ -24,6 +27,7 @@ import { SoundStanding } from "./sound-standing.ts";
 import { StateMachineSafety } from "./state-machine-safety.ts";
 import { TailIntegrity } from "./tail-integrity.ts";
 import { LawfulTransfer } from "./transfers.ts";
+import { Troubles } from "./troubles.ts";
 import { VoteDurability } from "./vote-durability.ts";
 import { WipedIsSilent } from "./wiped-is-silent.ts";
 
@@ -40,11 +44,14 @@ export function allCheckers(report: Report, topology: Topology): Checkers {
   const model = new ClusterModel(topology);
   const applied = new AppliedLog(topology);
   const harmed = new HarmedRecords();
+  const watched = { intakes: new Intakes(model), troubles: new Troubles() };
   const liveness = new Liveness(report, model, topology);
   const all: readonly Checker[] = [
     model,
     applied,
     harmed,
+    watched.intakes,
+    watched.troubles,
     new ElectionSafety(report, model),
     new LawfulCampaign(report, model),
     new LawfulTransfer(report, model),
@@ -59,7 +66,9 @@ export function allCheckers(report: Report, topology: Topology): Checkers {
     new CommittedDurable(report, model),
     new VoteDurability(report, model),
     new Monotonic(report, model),
-    new ReadOnlyNodes(report, model),
+    new ReadOnlyNodes(report, model, watched),
+    new HandsOver(report, model, watched),
+    new LastResort(report, model, watched),
     new SoundStanding(report, harmed),
     new DamagedVouchesNot(report, model),
     new FailedIsSilent(report, topology),

@@ -1,5 +1,6 @@
 import type { GroupId, NodeId } from "../../core/base/brand.ts";
 import type { Entry } from "../../core/base/entry.ts";
+import type { Micros } from "../../core/base/units.ts";
 import type { RecoveredEvent, Role, Standing, TraceEvent, TraceKind } from "../../core/io/trace.ts";
 import type { Checker, Topology } from "./checker.ts";
 import { EntryTable } from "./entry-table.ts";
@@ -10,6 +11,12 @@ export class Member {
   readonly group: GroupModel;
   standing: Standing = "wiped";
   role: Role = "follower";
+  /** Whom it follows, as its last role event told; "" for nobody. */
+  leader: NodeId | "" = "";
+  /** When its last role event came. */
+  roleSince: Micros = 0;
+  /** When it last vouched for its log, as every heartbeat of its leader makes it do. */
+  matchedAt: Micros = Number.NEGATIVE_INFINITY;
   /** The term of the node's last role event or recovery. */
   term = 0;
   /** The log, by index, as the node last described it. */
@@ -106,6 +113,8 @@ export class Member {
   recover(event: RecoveredEvent): void {
     this.standing = event.standing;
     this.role = "follower";
+    this.leader = "";
+    this.matchedAt = Number.NEGATIVE_INFINITY;
     this.term = event.term;
     this.commitIndex = -1;
     this.settleDebt();
@@ -214,7 +223,7 @@ export class ClusterModel implements Checker {
     return member;
   }
 
-  onEvent(event: TraceEvent): void {
+  onEvent(event: TraceEvent, at: Micros): void {
     switch (event.kind) {
       case "append":
         this.of(event).append(event.entries);
@@ -225,9 +234,12 @@ export class ClusterModel implements Checker {
         member.assertUpTo(event.index);
         break;
       }
-      case "match":
-        this.of(event).assertUpTo(event.index);
+      case "match": {
+        const member = this.of(event);
+        member.assertUpTo(event.index);
+        member.matchedAt = at;
         break;
+      }
       case "commit": {
         const member = this.of(event);
         member.commitIndex = Math.max(member.commitIndex, event.index);
@@ -239,6 +251,8 @@ export class ClusterModel implements Checker {
       case "role": {
         const member = this.of(event);
         member.role = event.role;
+        member.leader = event.leader;
+        member.roleSince = at;
         member.term = event.term;
         break;
       }

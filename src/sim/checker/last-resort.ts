@@ -1,0 +1,152 @@
+import type { NodeId } from "../../core/base/brand.ts";
+import type { Micros } from "../../core/base/units.ts";
+import { millisecond, second } from "../../core/base/units.ts";
+import type { RoleEvent, TraceEvent, TraceKind } from "../../core/io/trace.ts";
+import type { Checker, Report } from "./checker.ts";
+import type { ClusterModel, Member } from "./cluster-model.ts";
+import type { Intakes } from "./intakes.ts";
+import type { Troubles } from "./troubles.ts";
+
+/** The shortest election timeout, by the fastest clock that a scenario draws. */
+const waitMin: Micros = 250 * millisecond;
+/** Whoever has vouched for nothing for so long hears no leader: a heartbeat interval and the shortest election timeout, with some to spare. */
+const hearsFor: Micros = 420 * millisecond;
+/** Of a new leader it may hear heartbeats alone for so long, which make it vouch for nothing. */
+const hearsNewLeaderFor: Micros = 1 * second;
+/** After so many objections in a row a node that takes no entries leads all the same. */
+const yieldsMax = 4;
+/** An answer is not under way for longer than this, unless its link is clogged. */
+const answerMax: Micros = 200 * millisecond;
+
+/** A node that takes no entries asked for pre-votes. */
+interface Question {
+  readonly at: Micros;
+  /** Who would rather lead itself: writable, and its log as complete. */
+  readonly objectors: readonly Member[];
+}
+
+/**
+ * A node that takes no entries of clients leads only as a last resort. It asks all voters first:
+ * - if it leads within less than an election timeout, all have answered that they want it so: none of them is down, and none
+ *   is writable with a log as complete;
+ * - if it has waited, then no writable voter with a log as complete heard its question in peace.
+ */
+export class LastResort implements Checker {
+  readonly name = "last-resort";
+  readonly kinds: readonly TraceKind[] = ["role", "intake", "recovered", "fault"];
+  private readonly report: Report;
+  private readonly model: ClusterModel;
+  private readonly intakes: Intakes;
+  private readonly troubles: Troubles;
+  private readonly questions = new Map<Member, Question>();
+  /** How often in a row a member gave way. */
+  private readonly yields = new Map<Member, number>();
+  private readonly downSince = new Map<NodeId | "", Micros>();
+
+  constructor(
+    report: Report,
+    model: ClusterModel,
+    watched: { readonly intakes: Intakes; readonly troubles: Troubles },
+  ) {
+    this.report = report;
+    this.model = model;
+    this.intakes = watched.intakes;
+    this.troubles = watched.troubles;
+  }
+
+  onEvent(event: TraceEvent, at: Micros): void {
+    switch (event.kind) {
+      case "role":
+        return this.onRole(event, at);
+      case "intake":
+      case "recovered":
+        this.forget(this.model.of(event));
+        return;
+      case "fault":
+        if (event.fault === "crash") this.downSince.set(event.node, at);
+        else if (event.fault === "restart") this.downSince.delete(event.node);
+        return;
+      default:
+        return;
+    }
+  }
+
+  private forget(member: Member): void {
+    this.questions.delete(member);
+    this.yields.delete(member);
+  }
+
+  private onRole(event: RoleEvent, at: Micros): void {
+    const member = this.model.of(event);
+    if (event.leader !== "" && event.leader !== event.node) this.yields.delete(member);
+    if (event.reason === "yields") this.yields.set(member, (this.yields.get(member) ?? 0) + 1);
+    if (event.role === "pre-candidate") this.asks(member, at);
+    else if (event.role === "follower") this.questions.delete(member);
+    else if (event.role === "leader") this.judge(member, at);
+  }
+
+  private asks(member: Member, at: Micros): void {
+    const intake = this.intakes.of(member)?.intake ?? "open";
+    if (intake === "open" || (this.yields.get(member) ?? 0) >= yieldsMax) this.questions.delete(member);
+    else {
+      const objectors = member.group.members.filter((other) => this.wouldObject(other, member));
+      this.questions.set(member, { at, objectors });
+    }
+  }
+
+  private wouldObject(other: Member, asking: Member): boolean {
+    if (other === asking || this.troubles.isDown(other.node) || !this.intakes.isWritable(other)) return false;
+    const [own, theirs] = [other, asking].map((one) => one.termAt(one.lastIndex)) as [number, number];
+    return own > theirs || (own === theirs && other.lastIndex >= asking.lastIndex);
+  }
+
+  private judge(leader: Member, at: Micros): void {
+    const question = this.questions.get(leader);
+    this.questions.delete(leader);
+    if (question === undefined) return;
+    const objector =
+      at - question.at < waitMin
+        ? question.objectors.find((other) => this.saysSoStill(other, leader, question))
+        : question.objectors.find((other) => this.heardInPeace(other, leader, question));
+    if (objector !== undefined) {
+      return this.fail(leader, question, at, `${objector.node} is writable, and its log as complete`);
+    }
+    if (at - question.at >= waitMin) return;
+    const absent = leader.group.members.find((other) => this.wasAway(other, leader, question));
+    if (absent !== undefined)
+      this.fail(leader, question, at, `${absent.node} is down and consented to nothing`);
+  }
+
+  /** Nothing that it says of itself has changed since it was asked, and no older answer of it was held up on the way. */
+  private saysSoStill(other: Member, leader: Member, { at }: Question): boolean {
+    const said = this.intakes.of(other);
+    if (said === undefined || !this.intakes.isWritable(other) || said.since >= at - answerMax) return false;
+    return this.troubles.quietBetween(leader.node, other.node) <= at;
+  }
+
+  private heardInPeace(other: Member, leader: Member, question: Question): boolean {
+    const { at } = question;
+    const quiet =
+      this.troubles.quietSince(leader.node, other.node) <= at &&
+      this.troubles.lostAt(leader.node, other.node) < at - answerMax;
+    // A voter that has just heard a leader answers no more than a refusal.
+    const hears =
+      other.matchedAt > at - hearsFor || (other.leader !== "" && other.roleSince > at - hearsNewLeaderFor);
+    return quiet && !hears && this.saysSoStill(other, leader, question);
+  }
+
+  private wasAway(other: Member, leader: Member, { at }: Question): boolean {
+    const since = this.downSince.get(other.node);
+    if (since === undefined || since > at - answerMax) return false;
+    return this.troubles.quietBetween(leader.node, other.node) <= at;
+  }
+
+  private fail(leader: Member, question: Question, at: Micros, why: string): void {
+    this.report.fail({
+      checker: this.name,
+      kind: "safety",
+      message: `${leader.node} leads ${leader.group.group} though it is ${this.intakes.of(leader)?.intake}: ${why}`,
+      explanation: `It asked the voters at ${question.at} us and leads at ${at} us; nothing kept it from their answer, or their answer from it.`,
+    });
+  }
+}
