@@ -66,9 +66,9 @@ describe("the log made from the trace", () => {
       { kind: "standing", ...at, standing: "wiped", reason: "an empty directory" },
       { kind: "refuse", ...at, code: "disk-full", peer: "" },
       { kind: "transfer", ...at, term: 2, to: nodeId("n1"), change: "failed" },
-      { kind: "intake", ...at, intake: "read-only" },
-      { kind: "intake", ...at, intake: "full" },
-      { kind: "intake", ...at, intake: "open" },
+      { kind: "intake", ...at, intake: "read-only", room: 0 },
+      { kind: "intake", ...at, intake: "full", room: 0 },
+      { kind: "intake", ...at, intake: "open", room: 0 },
     ]);
     expect(lines.map(({ level, msg }) => `${level} ${msg}`)).to.deep.equal([
       "30 candidate in term 2: timeout",

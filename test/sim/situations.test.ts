@@ -68,11 +68,13 @@ describe("rare situations", () => {
   });
 
   it("are counted: a full leader, its no-op, a read-only leader that hands over", () => {
-    const full = new Watched().elect(0, 1, [0, 1]).emit({ kind: "intake", ...at(0), intake: "full" });
+    const full = new Watched()
+      .elect(0, 1, [0, 1])
+      .emit({ kind: "intake", ...at(0), intake: "full", room: 0 });
     full.replicate([0, 1, 2], 1, first).commit(0, 1, 0, true);
     expect(full.seen).to.deep.equal(["leader-full", "no-op-on-reserve"]);
     const readOnly = new Watched()
-      .emit({ kind: "intake", ...at(0), intake: "read-only" })
+      .emit({ kind: "intake", ...at(0), intake: "read-only", room: 0 })
       .elect(0, 1, [0, 1]);
     readOnly.emit({ kind: "transfer", ...at(0), term: 1, to: nodeOf(1), change: "done" });
     expect(readOnly.seen).to.deep.equal(["read-only-handed-over", "read-only-led"]);

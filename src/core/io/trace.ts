@@ -165,6 +165,8 @@ export interface StandingEvent extends At {
 export interface IntakeEvent extends At {
   readonly kind: "intake";
   readonly intake: Intake;
+  /** Bytes that entries of clients may still take on the disk; Number.MAX_SAFE_INTEGER while that has no bound. */
+  readonly room: number;
 }
 
 /** A disk refused or failed an operation. */

@@ -243,13 +243,21 @@ export class EffectRunner {
   hasRoom(entries: readonly Entry[], leaderTerm: number): boolean {
     const { clientBytes, reserveBytes } = this.options.store.space();
     if (clientBytes === Number.MAX_SAFE_INTEGER) return true;
-    let bytes = 0;
+    // What waits for the disk will take its part of the room.
+    let bytes = this.raft.view.undurableBytes;
     let room = clientBytes + reserveBytes;
     for (const entry of entries) {
       bytes += entry.size;
       if (entry.term === leaderTerm && entry.kind !== "no-op") room = clientBytes;
     }
     return bytes <= room;
+  }
+
+  /** Bytes that entries of clients may still take; Number.MAX_SAFE_INTEGER while the disk takes all. */
+  clientRoom(): number {
+    const { clientBytes } = this.options.store.space();
+    if (clientBytes === Number.MAX_SAFE_INTEGER) return clientBytes;
+    return Math.max(0, clientBytes - this.raft.view.undurableBytes);
   }
 
   private load(peer: NodeId, first: number, bytes: number): void {

@@ -213,6 +213,7 @@ export class Group implements LinkGroup {
       roomMin: messageBytesMax,
       roomInterval,
       store: () => (this.closed ? undefined : this.replica?.opened.store),
+      room: () => this.live.runner.clientRoom(),
       told: () => this.live.runner.raft.view.intake,
       tell: (intake) => this.live.runner.step({ type: "intake", now: this.now, intake }),
     });

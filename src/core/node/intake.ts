@@ -14,7 +14,9 @@ export interface IntakeOptions {
   /** How often a full disk is asked again. */
   readonly roomInterval: Micros;
   /** Undefined while the log is not open. */
-  store(): Pick<LogStore, "space" | "lookForRoom"> | undefined;
+  store(): Pick<LogStore, "lookForRoom"> | undefined;
+  /** Bytes that entries of clients may still take on the disk; Number.MAX_SAFE_INTEGER for no bound. */
+  room(): number;
   /** What Raft was told last. */
   told(): Intake;
   tell(intake: Intake): void;
@@ -41,13 +43,12 @@ export class IntakeGate {
   /** Something may have changed: the disk's room, or the wish. */
   update(): void {
     const { node, group, ports, store, told, tell } = this.options;
-    const opened = store();
-    if (opened === undefined || this.stopped) return;
-    const { clientBytes } = opened.space();
-    if (clientBytes !== Number.MAX_SAFE_INTEGER) this.awaitRoom();
-    const intake = this.readOnly ? "read-only" : clientBytes < this.options.roomMin ? "full" : "open";
+    if (store() === undefined || this.stopped) return;
+    const room = this.options.room();
+    if (room !== Number.MAX_SAFE_INTEGER) this.awaitRoom();
+    const intake = this.readOnly ? "read-only" : room < this.options.roomMin ? "full" : "open";
     if (intake === told()) return;
-    ports.trace.emit({ kind: "intake", node, group, intake });
+    ports.trace.emit({ kind: "intake", node, group, intake, room });
     tell(intake);
   }
 

@@ -138,7 +138,7 @@ export class Replica {
       commitLimits: commitLogLimits,
       proposalLimits: config.limits,
       view: opened.raft.view,
-      clientBytes: () => opened.store.space().clientBytes,
+      clientBytes: () => runner.clientRoom(),
       propose: (request, contents) =>
         runner.step({ type: "propose", now: this.now, request, contents, more: true }),
       sendProposed: () => runner.step({ type: "flush", now: this.now }),

@@ -106,6 +106,11 @@ export class RaftView {
     return this.state.log.windowBytes;
   }
 
+  /** Record bytes that are not durable yet. */
+  get undurableBytes(): number {
+    return this.state.log.undurableBytes;
+  }
+
   /** @returns undefined unless this node leads and `peer` is another voter. */
   progress(peer: NodeId): ProgressView | undefined {
     const progress = this.state.progress.get(peer);

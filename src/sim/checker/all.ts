@@ -23,6 +23,7 @@ import { LogMatching } from "./log-matching.ts";
 import { Monotonic } from "./monotonic.ts";
 import { ReadOnlyNodes } from "./read-only.ts";
 import { SessionOrder } from "./session-order.ts";
+import { Reserve } from "./reserve.ts";
 import { SoundStanding } from "./sound-standing.ts";
 import { StateMachineSafety } from "./state-machine-safety.ts";
 import { TailIntegrity } from "./tail-integrity.ts";
@@ -67,6 +68,7 @@ export function allCheckers(report: Report, topology: Topology): Checkers {
     new VoteDurability(report, model),
     new Monotonic(report, model),
     new ReadOnlyNodes(report, model, watched),
+    new Reserve(report, model),
     new HandsOver(report, model, watched),
     new LastResort(report, model, watched),
     new SoundStanding(report, harmed),

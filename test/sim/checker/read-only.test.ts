@@ -5,7 +5,12 @@ import { dataEntries, group, lastOf, nodeOf, noOp, Trace } from "./trace-builder
 
 const first = noOp(emptyLogEnd, 1);
 const at = (node: number) => ({ node: nodeOf(node), group });
-const intake = (node: number, value: Intake): TraceEvent => ({ kind: "intake", ...at(node), intake: value });
+const intake = (node: number, value: Intake, room = 0): TraceEvent => ({
+  kind: "intake",
+  ...at(node),
+  intake: value,
+  room,
+});
 
 /** Events a millisecond apart, and none for so many seconds between. */
 class Timed extends Trace {
@@ -72,6 +77,33 @@ describe("read-only", () => {
     expect(full(1).idle(3).append(0, 1, entries).verdict, "a majority has room").to.equal("none");
     const missed = full(1, 2).fault(0, "cut", "n0>n2") as Timed;
     expect(missed.idle(3).append(0, 1, entries).verdict, "it may have missed it").to.equal("none");
+  });
+});
+
+describe("reserve", () => {
+  const entries = dataEntries(lastOf(first), 1, [1, 2]);
+  const bytes = entries.reduce((sum, { size }) => sum + size, 0);
+  const full = (room: number): Timed => lawful().emit(intake(1, "full", room));
+
+  it("fails on a client's entry that a full follower stores beyond the room it told of", () => {
+    expect(full(bytes).append(1, 1, entries).verdict).to.equal("none");
+    const beyond = full(bytes - 1).append(1, 1, entries);
+    expect(beyond.verdict).to.equal("reserve");
+    expect(beyond.violation?.message).to.contain(
+      "n1 is full and stored a client's entry of g0 on its reserve",
+    );
+    const twice = full(bytes)
+      .append(1, 1, entries)
+      .append(1, 1, dataEntries(lastOf(entries), 1, [3]));
+    expect(twice.verdict, "all of it together").to.equal("reserve");
+  });
+
+  it("lets a no-op and an older leader's entries have it, and more once the disk has room or gave some back", () => {
+    expect(full(0).append(1, 2, entries).verdict).to.equal("none");
+    expect(full(0).append(1, 2, noOp(lastOf(first), 2)).verdict).to.equal("none");
+    expect(full(0).emit(intake(1, "open")).append(1, 1, entries).verdict).to.equal("none");
+    const cut = full(0).emit({ kind: "truncate", ...at(1), from: 1 }, intake(1, "full", 0));
+    expect(cut.append(1, 1, entries).verdict, "a cut gives room back").to.equal("none");
   });
 });
 
