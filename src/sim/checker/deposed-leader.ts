@@ -23,7 +23,9 @@ export class DeposedStepsDown implements Checker {
   private readonly model: ClusterModel;
   /** Leaders that run and that a majority has left, and since when. */
   private readonly left = new Map<Member, Micros>();
-  private readonly still = new Set<NodeId | "">();
+  private readonly paused = new Set<NodeId | "">();
+  /** From a crash until the log is recovered, which a slow disk makes long: what they were says nothing. */
+  private readonly down = new Set<Member>();
   /** When the first of them is overdue. */
   private overdueAt: Micros = Number.POSITIVE_INFINITY;
 
@@ -34,6 +36,7 @@ export class DeposedStepsDown implements Checker {
 
   onEvent(event: TraceEvent, at: Micros): void {
     if (at > this.overdueAt) this.tell(at);
+    if (event.kind === "recovered") this.down.delete(this.model.of(event));
     if (event.kind === "role" || event.kind === "recovered") {
       for (const member of this.model.group(event.group).members) this.look(member, at);
     } else if (event.kind === "fault") this.onFault(event.node, event.fault, at);
@@ -42,17 +45,22 @@ export class DeposedStepsDown implements Checker {
   }
 
   private onFault(node: NodeId | "", fault: string, at: Micros): void {
-    if (fault === "crash" || fault === "pause") this.still.add(node);
+    if (fault === "pause") this.paused.add(node);
     // Its time begins anew: what waited for it counts as heard now.
-    else if (fault === "resume" || fault === "restart") this.still.delete(node);
-    else return;
-    for (const { members } of this.model.groups)
-      for (const member of members) if (member.node === node) this.look(member, at);
+    else if (fault === "resume") this.paused.delete(node);
+    else if (fault !== "crash") return;
+    for (const { members } of this.model.groups) {
+      for (const member of members) {
+        if (member.node !== node) continue;
+        if (fault === "crash") this.down.add(member);
+        this.look(member, at);
+      }
+    }
   }
 
   private look(member: Member, at: Micros): void {
     const { members, majority } = member.group;
-    const leads = member.role === "leader" && !this.still.has(member.node);
+    const leads = member.role === "leader" && !this.paused.has(member.node) && !this.down.has(member);
     if (!leads || members.filter(({ term }) => term > member.term).length < majority)
       this.left.delete(member);
     else if (!this.left.has(member)) this.left.set(member, at);

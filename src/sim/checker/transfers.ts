@@ -10,6 +10,8 @@ const openMax: Micros = simulatedLimits.transferTimeout * 1.2 + 2 * simulatedLim
 
 interface Open {
   readonly to: NodeId;
+  /** The term whose leadership is handed over. Its end is told in the next one, which this node may come to lead yet. */
+  readonly term: number;
   since: Micros;
 }
 
@@ -55,7 +57,7 @@ export class LawfulTransfer implements Checker {
 
   private onTransfer(event: TransferEvent, member: Member, at: Micros): void {
     const open = this.open.get(member);
-    if (event.change === "begun") this.open.set(member, { to: event.to, since: at });
+    if (event.change === "begun") this.open.set(member, { to: event.to, term: event.term, since: at });
     else if (event.change === "sent") {
       const target = member.group.member(event.to);
       if (!holdsAll(target, member, event.term)) {
@@ -73,7 +75,7 @@ export class LawfulTransfer implements Checker {
       }
     } else {
       this.open.delete(member);
-      if (event.change === "done") this.given.set(member, event.term);
+      if (event.change === "done" && open !== undefined) this.given.set(member, open.term);
     }
   }
 

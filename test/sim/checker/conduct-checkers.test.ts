@@ -96,6 +96,14 @@ describe("deposed-steps-down", () => {
         .wait(9 * second)
         .sync(1, 0).verdict,
     ).to.equal("none");
+    // Its disk is slow: until the log is recovered, it does nothing, whatever it was before.
+    expect(
+      deposed()
+        .fault(0, "crash")
+        .fault(0, "restart")
+        .wait(9 * second)
+        .sync(1, 0).verdict,
+    ).to.equal("none");
     const paused = deposed()
       .fault(0, "pause")
       .wait(9 * second)
@@ -123,6 +131,21 @@ describe("lawful-transfer", () => {
       .transfer(0, 1, 1, "sent")
       .transfer(0, 1, 1, "done")
       .role(0, 2, "follower");
+    expect(trace.violation).to.equal(undefined);
+  });
+
+  it("passes one who handed over and then won the next term, whose first candidate was lost with its term", () => {
+    const trace = led()
+      .transfer(0, 1, 1, "begun")
+      .transfer(0, 1, 1, "sent")
+      .role(1, 2, "candidate")
+      .transfer(0, 2, 1, "done")
+      .role(0, 2, "follower")
+      .fault(0, "crash")
+      .fault(0, "restart")
+      .recovered(0, lastOf(first), { term: 1, votedFor: 0 })
+      .elect(0, 2, [0, 2])
+      .append(0, 2, noOp(lastOf(first), 2));
     expect(trace.violation).to.equal(undefined);
   });
 
