@@ -145,7 +145,8 @@ export class DiskWorld {
           if (failed !== undefined) throw failed;
         } catch (error) {
           if (!(error instanceof DiskFault)) throw error;
-          done(error, undefined as T);
+          // What the trace told is what the process hears, on a full disk too.
+          done(failed ?? error, undefined as T);
           return;
         }
         done(undefined, value);

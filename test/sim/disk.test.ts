@@ -244,6 +244,15 @@ describe("simulated disk", () => {
     expect(bench.content("a").length).to.equal(1_000);
   });
 
+  it("tells a process of the fault that the trace told of, on a full disk too", () => {
+    const bench = new Bench(1, { "disk.capacityBytes": 1_000 });
+    const file = bench.create("a");
+    bench.world.settings["disk.writeError"] = 1;
+    expect(() => bench.call<void>((done) => file.write(0, [new Uint8Array(2_000)], done)))
+      .to.throw()
+      .with.property("code", "io");
+  });
+
   it("flips one bit of what is on the disk", () => {
     const bench = new Bench(1);
     const file = bench.create("a");

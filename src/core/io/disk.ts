@@ -13,6 +13,11 @@ export class DiskFault extends Error {
   }
 }
 
+/** A full disk refused a write; what is there is as it was. */
+export function isFull(error: unknown): boolean {
+  return error instanceof DiskFault && error.code === "full";
+}
+
 /**
  * An open file. Calls are submitted at once and completed later through `done`, never inside the call, in any order
  * unless said otherwise; errors are `DiskFault`s.

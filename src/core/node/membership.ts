@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { GroupId, NodeId } from "../base/brand.ts";
 import { entryBodyBytesMax } from "../base/entry.ts";
+import { isFull } from "../io/disk.ts";
 import type { Random } from "../io/random.ts";
 import type { Standing, Trace } from "../io/trace.ts";
 import type { Identity, Stage } from "../storage/identity.ts";
@@ -245,6 +246,8 @@ export class Membership {
     this.saving += 1;
     this.options.store.saveIdentity(identity, (error) => {
       this.saving -= 1;
+      // The next hello of a peer brings the same decision again; there may be room by then.
+      if (isFull(error)) return;
       if (error !== undefined) return this.events.failed(error);
       this.identity = identity;
       const { self, group, trace } = this.options;

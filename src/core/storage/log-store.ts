@@ -4,7 +4,7 @@ import { LogError } from "../base/errors.ts";
 import type { Done, Task } from "../base/task.ts";
 import { runTask, wait } from "../base/task.ts";
 import type { Disk } from "../io/disk.ts";
-import { DiskFault } from "../io/disk.ts";
+import { DiskFault, isFull } from "../io/disk.ts";
 import type { Damage, HoleEnds } from "./damage.ts";
 import type { Identity } from "./identity.ts";
 import { writeIdentity } from "./identity.ts";
@@ -64,9 +64,18 @@ export function openStore(
 ): void {
   checkStoreOptions(options);
   let store: LogStore | undefined;
-  const metaFailed = (error: Error, operation: string): void => store?.fail(error, operation);
+  // The second slot of a cut that recovery made is written in the background: its failure may come before there is a store.
+  let early: Error | undefined;
+  const metaFailed = (error: Error, operation: string): void => {
+    early ??= error;
+    store?.fail(error, operation);
+  };
   runTask(openLog(disk, options, newIdentity, metaFailed), (error, opened) => {
     if (error !== undefined || opened === undefined) return done(typed(error), undefined as never);
+    if (early !== undefined) {
+      const failed = typed(early);
+      return runTask(closeOpened(opened), () => done(failed, undefined as never));
+    }
     store = new LogStore(opened, options, events);
     const { scan, meta, files, created } = opened;
     done(undefined, {
@@ -83,9 +92,15 @@ export function openStore(
   });
 }
 
+function* closeOpened({ files, meta, spare }: OpenedLog): Task<void> {
+  if (spare !== undefined) yield* wait<void>((done) => spare.file.close(done));
+  yield* files.close();
+  yield* meta.close();
+}
+
 /** A full disk is a fault that callers know by its own code. */
 function typed(error: Error | undefined): Error {
-  if (error instanceof DiskFault && error.code === "full") {
+  if (error !== undefined && isFull(error)) {
     return new LogError("disk-full", error.message, { cause: error });
   }
   return error ?? new LogError("disk-error", "the log could not be opened");
@@ -197,8 +212,9 @@ export class LogStore {
     this.identitySaves += 1;
     runTask(writeIdentity(files.disk, files.directory, identity), (error) => {
       this.identitySaves -= 1;
-      if (error !== undefined) this.fail(error, "write identity");
-      else files.identity = identity;
+      if (error === undefined) files.identity = identity;
+      // A full disk refused it, and the old file is as it was.
+      else if (!isFull(error)) this.fail(error, "write identity");
       done(error, undefined);
       this.next();
     });

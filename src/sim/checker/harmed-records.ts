@@ -10,6 +10,8 @@ interface Range {
   readonly to: number;
   /** The node has said that it cannot read them; what is harmed anew after that is not mended with them. */
   readonly found: boolean;
+  /** A read gave what was there before; the disk itself holds what it should. */
+  readonly passing: boolean;
 }
 
 /** Which records the world really took from each node. It judges nothing: excuses are looked up here. */
@@ -19,6 +21,8 @@ export class HarmedRecords implements Checker {
   private readonly harmed = new Map<string, Range[]>();
   /** Cuts that may still be undone by a crash, by node and group. */
   private readonly cuts = new Map<string, number>();
+  /** Nodes that have read something stale since they last came up. */
+  private readonly misled = new Set<string>();
   /** Nodes of which anything may be missing. */
   private readonly lost = new Set<string>();
 
@@ -63,11 +67,14 @@ export class HarmedRecords implements Checker {
 
   private note({ node, fault, detail }: FaultEvent): void {
     if (fault === "data-loss" || fault === "lost-sync" || fault === "wipe") this.lost.add(node);
+    else if (fault === "stale-read") this.misled.add(node);
+    else if (fault === "restart") this.misled.delete(node);
     if (fault !== "damage") return;
     const match = harmPattern.exec(detail);
     if (match === null) return;
     const group = match[1] as GroupId;
-    const range = { from: Number(match[2]), to: Number(match[3]), found: false };
+    const passing = detail.endsWith("stale read");
+    const range = { from: Number(match[2]), to: Number(match[3]), found: false, passing };
     this.harmed.set(`${node}/${group}`, [...this.of(node, group), range]);
   }
 
@@ -81,9 +88,15 @@ export class HarmedRecords implements Checker {
     );
   }
 
-  /** A harm is mended with all of its records, since only then its batch is whole. */
+  /**
+   * A harm is mended with all of its records, since only then its batch is whole. A node that read something stale may have
+   * seen a good header where the disk holds a bad one: it mends the records alone, and finds the header when it opens anew.
+   */
   private mended({ node, group, from, to }: DamageEvent): void {
-    const left = this.of(node, group).filter((range) => !range.found || range.from < from || range.to > to);
+    const remains = (range: Range): boolean => !range.passing && this.misled.has(node);
+    const left = this.of(node, group).filter(
+      (range) => !range.found || range.from < from || range.to > to || remains(range),
+    );
     this.harmed.set(`${node}/${group}`, left);
   }
 

@@ -47,6 +47,13 @@ describe("checkers of damage", () => {
         "sound-standing",
       );
       expect(harmed().damage(1, 1, 1, "mended").damage(1, 2, 2).verdict).to.equal("none");
+      // What was mended is whole, unless the node saw an older header than the disk's: that one it finds later.
+      const mended = (trace: Trace): Trace => trace.damage(1, 1, 2).damage(1, 1, 2, "mended").damage(1, 1, 2);
+      expect(mended(harmed()).verdict).to.equal("sound-standing");
+      expect(mended(harmed().fault(1, "stale-read")).verdict).to.equal("none");
+      expect(mended(harmed().fault(1, "stale-read").fault(1, "restart")).verdict).to.equal("sound-standing");
+      const passing = lawful().fault(1, "stale-read").fault(1, "damage", "g0 1..2 stale read");
+      expect(mended(passing).verdict).to.equal("sound-standing");
       expect(harmed().fault(1, "damage", "g0 none slot 0").damage(1, 0, 0).verdict).to.equal(
         "sound-standing",
       );
