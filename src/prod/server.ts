@@ -173,7 +173,7 @@ function placeFault({ settings, dataDirectory }: ServerConfig, { cause }: Error)
 
 /**
  * How much the old part of the heap may grow between two full collections. The engine's own measure is what is left
- * after one, some 20 MiB at a node, and under load entries that wait to be committed fill as much in a fifth of a second:
+ * after one, some 20 MiB at a node, and under load entries that wait to be committed fill as much several times a second:
  * a third of all processor time went into full collections. docs/PERFORMANCE.md has the figures.
  */
 const heapGrowthPercent = 400;
