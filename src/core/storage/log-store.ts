@@ -13,7 +13,7 @@ import { LogWriter } from "./log-writer.ts";
 import type { Meta } from "./meta.ts";
 import type { MetaFile } from "./meta-file.ts";
 import type { OpenedLog } from "./open-log.ts";
-import { openLog } from "./open-log.ts";
+import { closeOpened, openFault, openLog } from "./open-log.ts";
 import type { StoreOptions } from "./options.ts";
 import { checkStoreOptions } from "./options.ts";
 import type { Expected } from "./read-queue.ts";
@@ -71,9 +71,9 @@ export function openStore(
     store?.fail(error, operation);
   };
   runTask(openLog(disk, options, newIdentity, metaFailed), (error, opened) => {
-    if (error !== undefined || opened === undefined) return done(typed(error), undefined as never);
+    if (error !== undefined || opened === undefined) return done(openFault(error), undefined as never);
     if (early !== undefined) {
-      const failed = typed(early);
+      const failed = openFault(early);
       return runTask(closeOpened(opened), () => done(failed, undefined as never));
     }
     store = new LogStore(opened, options, events);
@@ -90,20 +90,6 @@ export function openStore(
       },
     });
   });
-}
-
-function* closeOpened({ files, meta, spare }: OpenedLog): Task<void> {
-  if (spare !== undefined) yield* wait<void>((done) => spare.file.close(done));
-  yield* files.close();
-  yield* meta.close();
-}
-
-/** A full disk is a fault that callers know by its own code. */
-function typed(error: Error | undefined): Error {
-  if (error !== undefined && isFull(error)) {
-    return new LogError("disk-full", error.message, { cause: error });
-  }
-  return error ?? new LogError("disk-error", "the log could not be opened");
 }
 
 /** Operations that may wait for the writer; appends that follow each other are one. */

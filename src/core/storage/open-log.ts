@@ -2,6 +2,7 @@ import { LogError } from "../base/errors.ts";
 import type { Task } from "../base/task.ts";
 import { wait } from "../base/task.ts";
 import type { Disk, DiskFile } from "../io/disk.ts";
+import { isFull } from "../io/disk.ts";
 import { cutLog } from "./cut.ts";
 import { placeOf, positionOf, segmentHeaderBytes } from "./format.ts";
 import type { Identity } from "./identity.ts";
@@ -59,6 +60,21 @@ export function* openLog(
     yield* files.close();
     throw error;
   }
+}
+
+/** Closes a log that nothing has used. */
+export function* closeOpened({ files, meta, spare }: OpenedLog): Task<void> {
+  if (spare !== undefined) yield* wait<void>((done) => spare.file.close(done));
+  yield* files.close();
+  yield* meta.close();
+}
+
+/** A full disk is a fault that callers know by its own code. */
+export function openFault(error: Error | undefined): Error {
+  if (error !== undefined && isFull(error)) {
+    return new LogError("disk-full", error.message, { cause: error });
+  }
+  return error ?? new LogError("disk-error", "the log could not be opened");
 }
 
 function damaged(message: string): LogError {
