@@ -37,6 +37,8 @@ export class Load {
         } catch (error) {
           if (!(error instanceof LogError)) throw error;
           this.history.refused(operation, now(), error);
+          // Its client was closed: it would be told so again at once, for ever.
+          if (error.code === "cancelled") return;
         }
       }
     };
