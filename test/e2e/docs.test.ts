@@ -23,7 +23,7 @@ const leftOut: readonly { readonly command: RegExp; readonly reason: string }[] 
 
 /** Benchmarks measure nothing here, and `npm test` runs the soaks' short forms: they must only run. */
 const shorter: readonly (readonly [command: RegExp, more: string])[] = [
-  [/^npm run bench -- append$/, " --seconds 0.2 --rounds 1 --bytes 1024 --in-flight 16 --alone"],
+  [/^npm run bench -- append$/, " --seconds 0.2 --rounds 1 --bytes 1024 --in-flight 256 --alone"],
   [/^npm run bench -- sim( --memory.*)?$/, " --short"],
   [/^npm run soak -- fuzz( --short --json)?$/, " --short --inputs 200"],
   [/^npm run soak -- [a-z-]+$/, " --short"],
