@@ -54,7 +54,12 @@ describe("e2e: read-only nodes", function () {
 
     const back = await log("readonly", "--node", old.id, "off");
     expect(back.stdout.toString()).to.equal(`${old.id} takes appends again\n`);
-    await client.transfer(old.id);
+    // The leader hears of it with the next heartbeat, and refuses until then.
+    await eventually("leadership given back", async () => {
+      const refused = await client.transfer(old.id).catch((error: LogError) => error);
+      if (refused !== undefined && refused.code !== "read-only") throw refused;
+      return refused === undefined ? true : undefined;
+    });
     await acknowledged(performance.now());
     await load.stop();
     // Exactly once, in order, whoever led.
