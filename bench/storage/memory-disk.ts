@@ -1,3 +1,4 @@
+import { joined } from "#core/base/bytes";
 import type { Done } from "#core/base/task";
 import type { Disk, DiskFile, DiskLock } from "#core/io/disk";
 import { DiskFault } from "#core/io/disk";
@@ -431,7 +432,7 @@ export class MemoryDisk implements Disk {
             throw new DiskFault("full", "no room");
           }
           this.version += 1;
-          inode.put(offset, joined(parts, bytes), this.version);
+          inode.put(offset, joined(parts), this.version);
         });
       },
       sync: (done) => {
@@ -450,16 +451,6 @@ export class MemoryDisk implements Disk {
       },
     };
   }
-}
-
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function directoryOf(path: string): string {

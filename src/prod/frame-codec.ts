@@ -16,10 +16,7 @@ function varintBytes(value: number): number {
   return bytes;
 }
 
-/**
- * Encodes the protobuf message `Frames` by hand: it is the hot message, and a general encoder costs more than the
- * network does.
- */
+/** Encodes the protobuf message `Frames` of the stream `Session`, which other languages speak. */
 export function encodeFrames(frames: readonly Uint8Array[]): Buffer {
   let total = 0;
   for (const frame of frames) total += 1 + varintBytes(frame.length) + frame.length;

@@ -8,17 +8,13 @@ export const windowBytes: number = 8 * 1_024 * 1_024;
 /** Whole gRPC message; one batch never exceeds the larger of a frame and a batch. */
 const messageBytesMax = frameBytesMax + messageOverheadBytes;
 
-const common: ChannelOptions = {
+export const serverOptions: ChannelOptions = {
   "grpc.max_receive_message_length": messageBytesMax,
   "grpc.max_send_message_length": messageBytesMax,
   "grpc.keepalive_time_ms": 5_000,
   "grpc.keepalive_timeout_ms": 3_000,
   "grpc.keepalive_permit_without_calls": 1,
   "grpc.enable_channelz": 0,
-};
-
-export const serverOptions: ChannelOptions = {
-  ...common,
   "grpc.max_concurrent_streams": 1_024,
   "grpc.max_connection_idle_ms": 60_000,
   "grpc-node.max_session_memory": 128,

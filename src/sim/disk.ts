@@ -1,3 +1,4 @@
+import { joined } from "../core/base/bytes.ts";
 import type { Done } from "../core/base/task.ts";
 import type { Micros } from "../core/base/units.ts";
 import type { Disk, DiskFile, DiskLock } from "../core/io/disk.ts";
@@ -182,12 +183,7 @@ export class DiskWorld {
     const n = this.writes++;
     if (this.harm === undefined || this.settings["disk.misdirectedWrite"] <= 0 || length > strayBytesMax)
       return;
-    const content = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      content.set(part, at);
-      at += part.length;
-    }
+    const content = joined(parts);
     const before = new Uint8Array(length);
     before.set(file.read(offset, length));
     this.harm.written(this, { n, at: this.scheduler.now, file, offset, before, content });

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { joined } from "#core/base/bytes";
 import { crc32c } from "#core/base/crc32c";
 import { Chance } from "../crash/choices.ts";
 import type { Decoder } from "./decoder.ts";
@@ -79,16 +80,16 @@ export class Inputs {
       case "spliced": {
         const head = this.pick(chance);
         const tail = this.pick(chance);
-        return joined(
+        return joined([
           head.subarray(0, chance.below(head.length + 1)),
           tail.subarray(chance.below(tail.length + 1)),
-        );
+        ]);
       }
       case "resized": {
         const whole = this.pick(chance);
         const longer = chance.below(2) === 0;
         return longer
-          ? joined(whole, noise(chance, 1 + chance.below(64)))
+          ? joined([whole, noise(chance, 1 + chance.below(64))])
           : whole.slice(0, chance.below(whole.length + 1));
       }
       case "word":
@@ -103,7 +104,7 @@ export class Inputs {
       const word = words[chance.below(words.length)] ?? new Uint8Array(0);
       const at = chance.below(out.length + 1);
       const over = chance.below(2) === 0 ? word.length : 0;
-      out = joined(out.subarray(0, at), word, out.subarray(Math.min(out.length, at + over)));
+      out = joined([out.subarray(0, at), word, out.subarray(Math.min(out.length, at + over))]);
       if (out.length > 4 * lengthMax) break;
     }
     return out;
@@ -143,14 +144,4 @@ function noise(chance: Chance, length: number): Uint8Array {
 
 function fillNoise(bytes: Uint8Array, from: number, chance: Chance): void {
   for (let at = from; at < bytes.length; at++) bytes[at] = chance.next() >>> 13;
-}
-
-function joined(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

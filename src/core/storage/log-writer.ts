@@ -4,7 +4,7 @@ import { endOf, recordParts } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { Task } from "../base/task.ts";
 import { wait } from "../base/task.ts";
-import { DiskFault } from "../io/disk.ts";
+import { isFull } from "../io/disk.ts";
 import { encodeBatchHeader } from "./batch.ts";
 import type { CutPoint } from "./cut.ts";
 import { cutLog, cutWithin } from "./cut.ts";
@@ -186,7 +186,7 @@ export class LogWriter {
         segment.size = size;
         return;
       } catch (error) {
-        if (!(error instanceof DiskFault) || error.code !== "full") throw error;
+        if (!isFull(error)) throw error;
       }
       yield* wait<void>((done) => this.spare.awaitRoom(done));
     }

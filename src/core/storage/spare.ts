@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import { LogError } from "../base/errors.ts";
 import type { Done, Task } from "../base/task.ts";
 import { runTask, wait } from "../base/task.ts";
-import { DiskFault } from "../io/disk.ts";
+import { isFull } from "../io/disk.ts";
 import type { LogFiles } from "./log-files.ts";
 import type { Segment } from "./segment.ts";
 import { segmentName, unfinishedName } from "./segment.ts";
@@ -67,7 +67,7 @@ export class Spare {
     this.making = true;
     runTask(this.create(this.wanted), (error) => {
       this.making = false;
-      if (error instanceof DiskFault && error.code === "full") this.full = true;
+      if (isFull(error)) this.full = true;
       else if (error !== undefined) {
         this.stopped = true;
         this.events.failed(error, "write segment ahead");
@@ -84,7 +84,7 @@ export class Spare {
     } catch (error) {
       // The part that was written gives its room back. After a failure nothing is touched any more, and all is told at
       // once; what is left of the file is removed at the next start.
-      if (error instanceof DiskFault && error.code === "full") yield* this.removeFile(number);
+      if (isFull(error)) yield* this.removeFile(number);
       throw error;
     }
   }

@@ -5,6 +5,14 @@ import type { RecoveredEvent, Role, Standing, TraceEvent, TraceKind } from "../.
 import type { Checker, Topology } from "./checker.ts";
 import { EntryTable } from "./entry-table.ts";
 
+/** Drops what was noted of the members of one node: its life is over. */
+export function forgetNode(
+  noted: { keys(): Iterable<Member>; delete(member: Member): boolean },
+  node: NodeId | "",
+): void {
+  for (const member of noted.keys()) if (member.node === node) noted.delete(member);
+}
+
 /** What the trace tells of one node in one group. Indexes are -1 before the first entry. */
 export class Member {
   readonly node: NodeId;

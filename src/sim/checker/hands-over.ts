@@ -4,7 +4,8 @@ import { second } from "../../core/base/units.ts";
 import type { CommitEvent, PeerEvent, TraceEvent, TraceKind, TransferEvent } from "../../core/io/trace.ts";
 import type { Checker, Report } from "./checker.ts";
 import type { ClusterModel, Member } from "./cluster-model.ts";
-import type { Intakes } from "./intakes.ts";
+import { forgetNode } from "./cluster-model.ts";
+import type { Intakes, Watched } from "./intakes.ts";
 import type { Troubles } from "./troubles.ts";
 
 /** A leader that takes no appends begins to hand over within this time, once a writable voter is there for it. */
@@ -46,15 +47,11 @@ export class HandsOver implements Checker {
   /** Since when the directory of each peer counts for a member, in its present life. */
   private readonly known = new Map<Member, Map<NodeId, Micros>>();
 
-  constructor(
-    report: Report,
-    model: ClusterModel,
-    watched: { readonly intakes: Intakes; readonly troubles: Troubles },
-  ) {
+  constructor(report: Report, model: ClusterModel, { intakes, troubles }: Watched) {
     this.report = report;
     this.model = model;
-    this.intakes = watched.intakes;
-    this.troubles = watched.troubles;
+    this.intakes = intakes;
+    this.troubles = troubles;
   }
 
   onEvent(event: TraceEvent, at: Micros): void {
@@ -80,15 +77,11 @@ export class HandsOver implements Checker {
       case "intake":
         return this.reconsider(this.model.of(event), at);
       case "fault":
-        if (event.fault === "crash") this.crashed(event.node);
+        if (event.fault === "crash") forgetNode(this.reluctant, event.node);
         return;
       default:
         return;
     }
-  }
-
-  private crashed(node: NodeId | ""): void {
-    for (const member of this.reluctant.keys()) if (member.node === node) this.reluctant.delete(member);
   }
 
   /** The member's role or intake has changed: its time begins anew, or ends. */

@@ -4,7 +4,7 @@ import { millisecond, second } from "../../core/base/units.ts";
 import type { RoleEvent, TraceEvent, TraceKind } from "../../core/io/trace.ts";
 import type { Checker, Report } from "./checker.ts";
 import type { ClusterModel, Member } from "./cluster-model.ts";
-import type { Intakes } from "./intakes.ts";
+import type { Intakes, Watched } from "./intakes.ts";
 import type { Troubles } from "./troubles.ts";
 
 /** The shortest election timeout, by the fastest clock that a scenario draws. */
@@ -43,15 +43,11 @@ export class LastResort implements Checker {
   private readonly yields = new Map<Member, number>();
   private readonly downSince = new Map<NodeId | "", Micros>();
 
-  constructor(
-    report: Report,
-    model: ClusterModel,
-    watched: { readonly intakes: Intakes; readonly troubles: Troubles },
-  ) {
+  constructor(report: Report, model: ClusterModel, { intakes, troubles }: Watched) {
     this.report = report;
     this.model = model;
-    this.intakes = watched.intakes;
-    this.troubles = watched.troubles;
+    this.intakes = intakes;
+    this.troubles = troubles;
   }
 
   onEvent(event: TraceEvent, at: Micros): void {

@@ -3,7 +3,7 @@ import { second } from "../../core/base/units.ts";
 import type { AppendEvent, TraceEvent, TraceKind } from "../../core/io/trace.ts";
 import type { Checker, Report } from "./checker.ts";
 import type { ClusterModel, Member } from "./cluster-model.ts";
-import type { Intakes } from "./intakes.ts";
+import type { Intakes, Watched } from "./intakes.ts";
 import type { Troubles } from "./troubles.ts";
 
 /** A leader knows that a follower's disk is full when nothing was between them for so long. */
@@ -22,15 +22,11 @@ export class ReadOnlyNodes implements Checker {
   private readonly intakes: Intakes;
   private readonly troubles: Troubles;
 
-  constructor(
-    report: Report,
-    model: ClusterModel,
-    watched: { readonly intakes: Intakes; readonly troubles: Troubles },
-  ) {
+  constructor(report: Report, model: ClusterModel, { intakes, troubles }: Watched) {
     this.report = report;
     this.model = model;
-    this.intakes = watched.intakes;
-    this.troubles = watched.troubles;
+    this.intakes = intakes;
+    this.troubles = troubles;
   }
 
   onEvent(event: TraceEvent, at: Micros): void {

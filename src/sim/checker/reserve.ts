@@ -2,6 +2,7 @@ import type { NodeId } from "../../core/base/brand.ts";
 import type { AppendEvent, TraceEvent, TraceKind } from "../../core/io/trace.ts";
 import type { Checker, Report } from "./checker.ts";
 import type { ClusterModel, Member } from "./cluster-model.ts";
+import { forgetNode } from "./cluster-model.ts";
 
 /**
  * The reserve of a full disk is for the log's own entries: a no-op, and what older leaders left. From the moment at which a
@@ -53,8 +54,8 @@ export class Reserve implements Checker {
   }
 
   private forget(node: NodeId | ""): void {
-    for (const member of this.left.keys()) if (member.node === node) this.left.delete(member);
-    for (const member of this.cutting) if (member.node === node) this.cutting.delete(member);
+    forgetNode(this.left, node);
+    forgetNode(this.cutting, node);
   }
 
   private onAppend(event: AppendEvent): void {

@@ -116,8 +116,8 @@ describe("a follower whose log has a hole", () => {
     );
   });
 
-  it("takes a term within the bounds for its own, and no other", () => {
-    const log = makeLog([2, 2, 4, 6, 6, 8]);
+  /** A node of term 9, started, that knows only bounds for the terms of entries 2 and 3. */
+  const guessing = (log: ReturnType<typeof makeLog>): Raft => {
     const raft = new Raft(
       raftConfig(node(0), nodes(3)),
       { hardState: { term: 9, votedFor: "" }, end: endOfLog(log), terms: runsAround(log, 2, 4) },
@@ -126,6 +126,12 @@ describe("a follower whose log has a hole", () => {
       group,
     );
     raft.step({ type: "start", now: 1 }, []);
+    return raft;
+  };
+
+  it("takes a term within the bounds for its own, and no other", () => {
+    const log = makeLog([2, 2, 4, 6, 6, 8]);
+    const raft = guessing(log);
     const accepts = (prevIndex: number, prevTerm: number): boolean | undefined => {
       const out: Parameters<Raft["step"]>[1] = [];
       const message = { ...appendFrom(9, log, prevIndex, -1, 0), prevTerm };
@@ -141,14 +147,7 @@ describe("a follower whose log has a hole", () => {
 
   it("vouches for what it took within the bounds only once an entry behind them is the leader's too", () => {
     const log = makeLog([2, 2, 4, 6, 6, 8]);
-    const raft = new Raft(
-      raftConfig(node(0), nodes(3)),
-      { hardState: { term: 9, votedFor: "" }, end: endOfLog(log), terms: runsAround(log, 2, 4) },
-      () => 0,
-      new TraceLog(),
-      group,
-    );
-    raft.step({ type: "start", now: 1 }, []);
+    const raft = guessing(log);
     const matchAfter = (to: number): number | undefined => {
       const out: Parameters<Raft["step"]>[1] = [];
       const message = { ...appendFrom(9, log.slice(0, to + 1), 0, to, 10) };
