@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { fork, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { createRequire, syncBuiltinESMExports } from "node:module";
@@ -161,10 +162,16 @@ describe("the file disk", () => {
       new FileDisk(process.argv[2] ?? "", new Turns()).lock("", (error) => process.send?.(error ? String(error) : "held"));
       setInterval(() => undefined, 1_000);
     `;
+    const holders: ChildProcess[] = [];
+    // Those of a test that failed would outlive it, and the run wait for them.
+    after(() => {
+      for (const child of holders) child.kill("SIGKILL");
+    });
     const hold = async (): Promise<{ answer: unknown; kill(): Promise<void>; pid: number | undefined }> => {
       const script = path.join(import.meta.dirname, `.holder-${process.pid}.ts`);
       fs.writeFileSync(script, holder);
       const child = fork(script, [root], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+      holders.push(child);
       const answer = await new Promise((resolve) => child.once("message", resolve));
       fs.rmSync(script, { force: true });
       const kill = (): Promise<void> =>
