@@ -37,12 +37,7 @@ export function* cutLog(
   later: readonly Segment[],
 ): Task<Place> {
   const { segment: number, offset } = point.place;
-  const cut: Cut = {
-    position: positionOf(number, offset),
-    generation: meta.record.cut.generation + 1,
-    previous: point.end,
-  };
-  yield* wait<void>((done) => meta.saveCut(cut, done));
+  yield* saveCut(meta, point.place, point.end);
   for (const segment of [...later].sort((a, b) => b.number - a.number)) yield* files.remove(segment);
   if (later.length > 0) yield* files.syncDirectory();
   const segment = files.get(number);
@@ -52,7 +47,18 @@ export function* cutLog(
   return { segment: number, offset: alignUp(offset) };
 }
 
-function* clipBatch(files: LogFiles, segment: Segment, point: CutPoint): Task<void> {
+/** From here on only batches of a new generation count at or behind a place, where the log ends. */
+export function* saveCut(meta: MetaFile, place: Place, end: LogEnd): Task<void> {
+  const cut: Cut = {
+    position: positionOf(place.segment, place.offset),
+    generation: meta.record.cut.generation + 1,
+    previous: end,
+  };
+  yield* wait<void>((done) => meta.saveCut(cut, done));
+}
+
+/** Writes the header that a cut batch keeps; the caller syncs. */
+export function* clipBatch(files: LogFiles, segment: Segment, point: CutPoint): Task<void> {
   if (point.batch === undefined) return;
   const { place, header } = point.batch;
   const payloadBytes = point.place.offset - place.offset - batchHeaderBytes;

@@ -3,7 +3,7 @@ import type { LogEnd } from "../base/entry.ts";
 import type { BatchHeader } from "./batch.ts";
 import { batchBytes } from "./batch.ts";
 import type { Place } from "./format.ts";
-import { segmentHeaderBytes } from "./format.ts";
+import { alignUp, batchHeaderBytes, segmentHeaderBytes } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
 import type { Anchor } from "./scanner.ts";
 
@@ -151,9 +151,7 @@ export function cutHole(
   hole: Hole,
   end: LogEnd,
 ): { readonly left: Hole; readonly place: Place; readonly batch: PlacedBatch | undefined } {
-  const first = hole.extents[0];
-  const last = hole.extents[hole.extents.length - 1];
-  assert(first !== undefined && last !== undefined, "damage has a place");
+  const { first, last } = endsOf(hole);
   const offset = first.from + end.pos - hole.before.pos;
   if (first.lastIndex !== undefined && offset <= first.to) {
     const extents = [{ ...first, to: offset, lastIndex: end.index }];
@@ -165,6 +163,55 @@ export function cutHole(
     place: { segment: last.segment, offset: last.to },
     batch: undefined,
   };
+}
+
+function endsOf({ extents }: Hole): { readonly first: Extent; readonly last: Extent } {
+  const first = extents[0];
+  const last = extents[extents.length - 1];
+  assert(first !== undefined && last !== undefined, "damage has a place");
+  return { first, last };
+}
+
+/**
+ * Whether a hole that a cut went through may have too little room: other records belong there than those that were there,
+ * and they may be larger. One batch for all of them has to fit, however they divide.
+ */
+export function isTight(hole: Hole): boolean {
+  const { first, last } = endsOf(hole);
+  const bytes = hole.after.pos - hole.before.pos;
+  if (last.open || (first === last && first.lastIndex !== undefined && first.to - first.from === bytes))
+    return false;
+  const room = alignUp(last.to) - alignUp(first.from);
+  return first.segment !== last.segment || batchHeaderBytes + bytes > room;
+}
+
+/** A hole at the log's end takes the rest of its segment. */
+export function withRest(files: LogFiles, hole: Hole): Hole {
+  const { last } = endsOf(hole);
+  const fresh = last.lastIndex === undefined;
+  const from = { segment: last.segment, offset: fresh ? last.from : alignUp(last.to) };
+  const rest = framesBetween(files, from, { segment: last.segment + 1, offset: segmentHeaderBytes });
+  return { ...hole, extents: [...(fresh ? hole.extents.slice(0, -1) : hole.extents), ...rest] };
+}
+
+/**
+ * Where the records of a good batch were, others belong: a fresh batch takes their place, and that of the damage behind them.
+ * What the good one keeps is cut off at the first extent's front before.
+ */
+export function freshFrom(hole: Hole, offset: number): Hole {
+  const [, next, ...others] = hole.extents;
+  const within = endsOf(hole).first;
+  const joined = next?.segment === within.segment ? next : undefined;
+  const to = joined?.to ?? alignUp(within.to);
+  const first = {
+    segment: within.segment,
+    from: offset,
+    to,
+    lastIndex: undefined,
+    open: joined?.open ?? false,
+  };
+  const behind = next === undefined || joined !== undefined ? others : [next, ...others];
+  return { ...hole, extents: [first, ...behind], batch: undefined };
 }
 
 function covers(outer: Hole, inner: Hole): boolean {

@@ -7,9 +7,9 @@ import { wait } from "../base/task.ts";
 import { isFull } from "../io/disk.ts";
 import { encodeBatchHeader } from "./batch.ts";
 import type { CutPoint } from "./cut.ts";
-import { cutLog, cutWithin } from "./cut.ts";
+import { cutLog, cutWithin, saveCut } from "./cut.ts";
 import type { Hole, Holes } from "./damage.ts";
-import { cutHole, damageOf } from "./damage.ts";
+import { cutHole, damageOf, isTight, withRest } from "./damage.ts";
 import type { Place } from "./format.ts";
 import { batchHeaderBytes, frameBytes, positionOf, segmentHeaderBytes } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
@@ -42,7 +42,7 @@ export class LogWriter {
   /** Records were synced that no later header proves to be. */
   private unmarked: boolean;
   /** The end of the segment before, for the headers of one that was just begun. */
-  private syncedBefore = 0;
+  private syncedBefore: number;
   /** How far a hole is filled that is mended in pieces. */
   private filling: Filling | undefined;
 
@@ -58,7 +58,14 @@ export class LogWriter {
     this.end = scan.end;
     this.place = scan.place;
     this.headerWritten = opened.headerWritten;
+    this.syncedBefore = this.endBefore(scan.place.segment);
     this.unmarked = scan.end.index >= 0;
+  }
+
+  /** A segment may have been begun by a process that wrote no more: what is before it was synced then, or when the log was opened. */
+  private endBefore(segment: number): number {
+    const before = this.files.segments.get(segment - 1);
+    return before === undefined ? 0 : positionOf(before.number, before.size);
   }
 
   private get active(): Segment {
@@ -99,6 +106,7 @@ export class LogWriter {
     const first = entries[0];
     assert(first !== undefined && first.index === this.end.index + 1, "entries are written in order");
     assert(first.pos === this.end.pos, "an entry's pos continues the log");
+    yield* this.leaveRest();
     if (!this.fits(first.size)) yield* this.roll();
     const batch = this.nextBatch(entries);
     const last = batch[batch.length - 1];
@@ -248,6 +256,19 @@ export class LogWriter {
     return { place, batch, end: before, dirtyTo };
   }
 
+  /**
+   * A log that was cut within damage goes on in the next segment when what belongs into the damage may not fit: the rest of
+   * this one is left to it. Of damage at the end of a log nothing but the cut tells where it ends, so that moves along.
+   */
+  private *leaveRest(): Task<void> {
+    const hole = this.holes.all[this.holes.all.length - 1];
+    if (hole === undefined || !continues(hole.after, this.end) || !isTight(hole)) return;
+    if (!continues(this.meta.record.cut.previous, this.end)) return;
+    this.holes.replace(hole, withRest(this.files, hole));
+    yield* this.roll();
+    yield* saveCut(this.meta, this.place, this.end);
+  }
+
   // ---- Mend
 
   /**
@@ -255,6 +276,7 @@ export class LogWriter {
    * @returns whether any did; false when they do not chain into what is around them.
    */
   *mend(entries: readonly Entry[], upTo: LogEnd | undefined): Task<boolean> {
+    yield* this.leaveRest();
     if (upTo !== undefined) return yield* this.mendPiece(entries, upTo);
     const first = entries[0]?.index ?? 0;
     let mended = false;

@@ -1,10 +1,13 @@
+import { assert } from "../base/assert.ts";
 import type { Entry, LogEnd } from "../base/entry.ts";
 import { decodeEntry, endOf, recordParts } from "../base/entry.ts";
 import type { Task } from "../base/task.ts";
 import { wait } from "../base/task.ts";
 import { encodeBatchHeader } from "./batch.ts";
+import { clipBatch, cutWithin } from "./cut.ts";
 import type { Extent, Hole } from "./damage.ts";
-import { batchHeaderBytes, positionOf, segmentHeaderBytes } from "./format.ts";
+import { freshFrom } from "./damage.ts";
+import { alignUp, batchHeaderBytes, positionOf, segmentHeaderBytes } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
 import { continues } from "./scanner.ts";
 import type { Segment } from "./segment.ts";
@@ -66,11 +69,30 @@ export function* fillHole(
       offset: filling.offset + (last === undefined ? 0 : last.pos + last.size - filling.end.pos),
     };
     const whole = next < entries.length || filled.end.index === filling.hole.after.index;
-    if (whole && extent.lastIndex !== undefined && filled.offset !== extent.to) return undefined;
+    if (extent.lastIndex !== undefined && differs(filled.offset, extent.to, whole)) {
+      filling = yield* clipped(files, filling, extent);
+      next -= count;
+      continue;
+    }
     yield* place(files, filling, filled, { extent, taken, whole, generation });
     filling = shrunk(filled, extent, whole);
     if (next === entries.length) return filling;
   }
+}
+
+/** The log was cut within the damage: others belong in a good batch's place than those that were there, or they would go on alike. */
+function differs(offset: number, to: number, whole: boolean): boolean {
+  return whole ? offset !== to : offset > to;
+}
+
+/** A good batch keeps what is good of it; what its other records were is from now on a place whose header is lost. */
+function* clipped(files: LogFiles, { hole }: Filling, extent: Extent): Task<Filling> {
+  assert(hole.batch !== undefined, "the batch of the damage is known");
+  const segment = files.get(extent.segment);
+  const point = cutWithin(hole.batch, extent.from, hole.before, extent.to);
+  yield* clipBatch(files, segment, point);
+  yield* wait<void>((done) => segment.file.sync(done));
+  return beginFilling(freshFrom(hole, alignUp(point.place.offset)));
 }
 
 /** How many of the entries from `next` on the extent at work takes: exactly those of a good batch, else as many as fit. */
@@ -79,8 +101,10 @@ function fitting(filling: Filling, extent: Extent, entries: readonly Entry[], ne
   let count = 0;
   for (let entry = entries[next]; entry !== undefined; entry = entries[next + count]) {
     // A record larger than a segment has a segment of its own, which grows.
-    const alone = extent.open && extent.from === segmentHeaderBytes && offset === firstOffset(extent);
-    const fits = offset + entry.size <= extent.to || alone;
+    const alone = extent.from === segmentHeaderBytes && offset === firstOffset(extent);
+    // Where a log was cut within damage, all that belongs there goes into the last of its segments.
+    const grows = extent.open && (alone || filling.hole.extents.length === 1);
+    const fits = offset + entry.size <= extent.to || grows;
     if (extent.lastIndex === undefined ? !fits : entry.index > extent.lastIndex) break;
     offset += entry.size;
     count += 1;
@@ -103,13 +127,16 @@ function* place(files: LogFiles, from: Filling, to: Filling, step: Step): Task<v
   const fresh = extent.lastIndex === undefined && whole && to.end.index > from.hole.before.index;
   const header = fresh ? batchHeader(files, extent, to, generation) : undefined;
   const parts = recordParts(taken);
+  // A segment that grows ends where a frame may begin.
+  const end = whole && to.offset > segment.size ? alignUp(to.offset) : to.offset;
+  if (end > to.offset) parts.push(new Uint8Array(end - to.offset));
   if (header !== undefined && from.offset === firstOffset(extent)) {
     yield* writeSynced(segment, extent.from, [header, ...parts]);
   } else {
     if (parts.length > 0) yield* writeSynced(segment, from.offset, parts);
     if (header !== undefined) yield* writeSynced(segment, extent.from, [header]);
   }
-  segment.size = Math.max(segment.size, to.offset);
+  segment.size = Math.max(segment.size, end);
 }
 
 function* writeSynced(segment: Segment, offset: number, parts: readonly Uint8Array[]): Task<void> {
@@ -136,7 +163,7 @@ function batchHeader(files: LogFiles, extent: Extent, filled: Filling, generatio
       previous: before,
       count: filled.end.index - before.index,
       payloadBytes: filled.end.pos - before.pos,
-      paddingBytes: Math.max(0, extent.to - filled.offset),
+      paddingBytes: Math.max(extent.to, alignUp(filled.offset)) - filled.offset,
       syncedPosition: position,
     },
     files.seed,
