@@ -13,7 +13,7 @@ import { AssertionError } from "#core/base/assert";
 import type { Entry } from "#core/base/entry";
 import { emptyLogEnd } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
-import { DiskFault } from "#core/io/disk";
+import { DiskFault, isFull } from "#core/io/disk";
 
 describe("log store", () => {
   it("makes an empty directory, and finds it again", () => {
@@ -280,6 +280,66 @@ describe("log store", () => {
     const [before, ...behind] = got;
     expect(before).to.deep.equal(all.slice(0, 2).map(recordOf));
     expect(behind).to.deep.equal([fresh.map(recordOf), fresh.slice(1).map(recordOf)]);
+  });
+
+  it("goes on with the identity that it has when the disk is full, and takes the new one once there is room", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    disk.run();
+    const adopted = { ...identity, cluster: "c1", stage: "adopted" as const };
+    const told: (string | undefined)[] = [];
+    const save = (): void => {
+      log.store.saveIdentity(adopted, (error) =>
+        told.push(error === undefined ? undefined : String(isFull(error))),
+      );
+      disk.run();
+    };
+    disk.capacityBytes = disk.usedBytes;
+    save();
+    log.store.append(makeEntries(emptyLogEnd, 1, [10]));
+    disk.run();
+    expect({ told, failures: log.failures, durable: log.store.durableIndex }).to.deep.equal({
+      told: ["true"],
+      failures: [],
+      durable: 0,
+    });
+    expect(new TestLog(disk.crashed(() => 0)).recovered.identity?.stage).to.equal("empty");
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    save();
+    expect(told).to.deep.equal(["true", undefined]);
+    expect(new TestLog(disk.crashed(() => 0)).recovered.identity?.stage).to.equal("adopted");
+  });
+
+  it("is not opened, or fails at once, when a write of the meta file fails while recovery cuts a torn tail", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    log.store.append(makeEntries(emptyLogEnd, 1, [10, 700]));
+    disk.run();
+    const torn = disk.crashed(() => 0);
+    torn.flip("g0/segment-0000000000", 4_096 + 64 + 400);
+    let refused = 0;
+    for (let nth = 0, failed = true; failed; nth++) {
+      const copy = torn.crashed(() => 0);
+      let writes = 0;
+      copy.fault = ({ kind, path }) => {
+        if (kind !== "write" || path !== "g0/meta") return undefined;
+        writes += 1;
+        return writes - 1 === nth ? new DiskFault("io", "a bad sector") : undefined;
+      };
+      let failures: readonly string[] = [];
+      try {
+        const again = new TestLog(copy);
+        copy.run();
+        failures = again.failures;
+      } catch (error) {
+        refused += 1;
+        failures = [(error as Error).message];
+      }
+      failed = writes > nth;
+      expect(failures, `write ${nth}`).to.have.lengthOf(failed ? 1 : 0);
+      if (failed) expect(failures[0]).to.match(/a bad sector/);
+    }
+    expect(refused, "when the store is opened, for the cut, and for its second copy").to.equal(3);
   });
 
   it("replaces the identity by a whole new one or keeps the old one, and tells once the new one is durable", () => {
