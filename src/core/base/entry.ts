@@ -26,10 +26,12 @@ export type EntryKind = "data" | "no-op" | "configuration" | "session";
 
 export const recordHeaderBytes = 48;
 export const sessionTrailerBytes = 16;
+/** What the record of a client's entry takes beside its body. */
+export const recordOverheadBytes: number = recordHeaderBytes + sessionTrailerBytes;
 /** The largest body of one entry. An entry of exactly this size passes every path. */
 export const entryBodyBytesMax: number = 4 * 1_024 * 1_024;
 /** The largest record. */
-export const recordBytesMax: number = recordHeaderBytes + entryBodyBytesMax + sessionTrailerBytes;
+export const recordBytesMax: number = recordOverheadBytes + entryBodyBytesMax;
 
 const kinds: readonly (EntryKind | undefined)[] = [undefined, "data", "no-op", "configuration", "session"];
 const magics: { readonly [kind in EntryKind]: number } = {

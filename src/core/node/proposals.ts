@@ -1,5 +1,6 @@
 import { assert, required } from "../base/assert.ts";
 import type { Entry, EntryContent } from "../base/entry.ts";
+import { recordOverheadBytes } from "../base/entry.ts";
 import type { FaultCode } from "../base/errors.ts";
 import { LogError } from "../base/errors.ts";
 import type { Done } from "../base/task.ts";
@@ -20,7 +21,7 @@ export interface ProposalLimits {
 export interface Proposer {
   /** The gate of a leader that has applied its no-op; undefined while it has not. */
   readonly admission: Admission | undefined;
-  /** Why nothing can be appended here; undefined at a leader. */
+  /** Why nothing can be appended here; undefined at a leader with room for records of so many bytes. */
   refusal(bytes: number): LogError | undefined;
   /** Hands contents to Raft, which answers with `proposed` or `refused`, inside this call. */
   propose(request: number, contents: readonly EntryContent[]): void;
@@ -55,6 +56,8 @@ export class Proposals {
   private readonly limits: ProposalLimits;
   private readonly proposer: Proposer;
   private waiting: Waiting[] = [];
+  /** Of the records of those: what a nearly full disk has room for must hold all of them. */
+  private waitingBytes = 0;
   /** In log order but for duplicates, which may lie anywhere. */
   private pending: Pending[] = [];
   private count = 0;
@@ -75,12 +78,15 @@ export class Proposals {
 
   /** A batch of client entries, or (undefined) the entry that opens a session, whose id is then its index. */
   submit(batch: AppendBatch | undefined, done: Done<Appended>): void {
+    const bodies = batch?.bodies ?? [];
     let bytes = 0;
-    if (batch !== undefined) for (const body of batch.bodies) bytes += body.length;
-    const refusal = this.proposer.refusal(bytes) ?? this.full(bytes);
+    for (const body of bodies) bytes += body.length;
+    const recordBytes = bytes + bodies.length * recordOverheadBytes;
+    const refusal = this.proposer.refusal(this.waitingBytes + recordBytes) ?? this.full(bytes);
     if (refusal !== undefined) return fail(done, refusal);
     this.count += 1;
     this.bytes += bytes;
+    this.waitingBytes += recordBytes;
     this.waiting.push({ batch, bytes, done });
     if (this.waiting.length === 1) this.proposer.flushSoon();
   }
@@ -103,12 +109,18 @@ export class Proposals {
     const admission = this.proposer.admission;
     if (admission === undefined || this.waiting.length === 0 || this.flushing) return;
     this.flushing = true;
-    const batch = this.waiting;
-    this.waiting = [];
+    const batch = this.takeWaiting();
     for (const waiting of batch) this.admit(admission, waiting);
     this.proposer.sendProposed();
     this.flushing = false;
     if (this.waiting.length > 0) this.proposer.flushSoon();
+  }
+
+  private takeWaiting(): Waiting[] {
+    const { waiting } = this;
+    this.waiting = [];
+    this.waitingBytes = 0;
+    return waiting;
   }
 
   private admit(admission: Admission, waiting: Waiting): void {
@@ -194,8 +206,8 @@ export class Proposals {
    * leader or cut by it: only the client's session makes a retry safe.
    */
   abandon(code: FaultCode): void {
-    const { waiting, pending } = this;
-    this.waiting = [];
+    const waiting = this.takeWaiting();
+    const { pending } = this;
     this.pending = [];
     for (const entry of waiting) this.answer(entry, new LogError(code, "this node does not lead"));
     for (const entry of pending) {
