@@ -8,6 +8,22 @@ import { projectRoot } from "./support/sources.ts";
 
 const folder = path.join(projectRoot, "test/mutants");
 
+const areas = [
+  "election",
+  "replication",
+  "storage",
+  "directory sync",
+  "checksums",
+  "repair",
+  "reads",
+  "sessions",
+  "transfer",
+  "read-only",
+  "reserve",
+  "window",
+  "backpressure",
+];
+
 interface Planted {
   readonly file: string;
   readonly mutant: Mutant;
@@ -25,9 +41,15 @@ function catalogue(): Planted[] {
 describe("the catalogue of mutants", () => {
   const planted = catalogue();
 
-  it("holds at least twenty, each in the file of its name", () => {
-    expect(planted.length).to.be.at.least(20);
+  it("holds at least a hundred, each in the file of its name", () => {
+    expect(planted.length).to.be.at.least(100);
     for (const { file, mutant } of planted) expect(file).to.equal(`${mutant.name}.json`);
+  });
+
+  it("covers every area of the protocol", () => {
+    const found = planted.map(({ mutant }) => mutant.area);
+    for (const area of areas) expect(found, area).to.include(area);
+    for (const { mutant } of planted) expect(areas, mutant.name).to.include(mutant.area);
   });
 
   it("finds the text of every edit exactly once, and every edit changes something", () => {
@@ -55,5 +77,10 @@ describe("the catalogue of mutants", () => {
   it("is told whole in docs/MUTANTS.md", () => {
     const document = fs.readFileSync(path.join(projectRoot, "docs/MUTANTS.md"), "utf8");
     for (const { mutant } of planted) expect(document, mutant.name).to.contain(`| ${mutant.name} `);
+    const rows = document
+      .split("\n")
+      .filter((line) => planted.some(({ mutant }) => line.startsWith(`| ${mutant.name} `)));
+    const byAssertions = rows.filter((row) => /\| assertion \|$/.test(row));
+    expect(byAssertions.length, "found by core's own assertions alone").to.be.at.most(rows.length / 10);
   });
 });

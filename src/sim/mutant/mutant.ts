@@ -4,6 +4,8 @@
  */
 export interface Mutant {
   readonly name: string;
+  /** What part of the protocol it breaks; every one of the catalogue's says so. */
+  readonly area?: string;
   /** Relative to the root of the repository, with `/`. */
   readonly file: string;
   /** Text that stands in the file exactly once. */
@@ -32,8 +34,9 @@ export function parseMutant(text: string): Mutant | string {
   const fields = value as Readonly<Record<string, unknown>>;
   for (const key of ["name", "file", "find", "replace", "breaks", "source"])
     if (typeof fields[key] !== "string") return `"${key}" must be a text`;
-  if (fields["scenario"] !== undefined && typeof fields["scenario"] !== "string")
-    return '"scenario" must be a text, or be left out';
+  for (const key of ["area", "scenario"])
+    if (fields[key] !== undefined && typeof fields[key] !== "string")
+      return `"${key}" must be a text, or be left out`;
   const mutant = value as Mutant;
   if (!namePattern.test(mutant.name)) return '"name" must consist of lower-case letters, digits and hyphens';
   if (!filePattern.test(mutant.file) || mutant.file.includes(".."))
