@@ -5,7 +5,8 @@ import type { Identity } from "#core/storage/identity";
 import type { ReadResult } from "#core/storage/log-reader";
 import type { LogStore, Recovered, StoreOptions } from "#core/storage/log-store";
 import { openStore } from "#core/storage/log-store";
-import type { Choose, MemoryDisk } from "./memory-disk.ts";
+import type { MemoryDisk } from "./memory-disk.ts";
+import type { Choose } from "./memory-inode.ts";
 
 export const smallOptions: StoreOptions = {
   directory: "g0",

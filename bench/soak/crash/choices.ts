@@ -1,4 +1,4 @@
-import type { Choose } from "../../storage/memory-disk.ts";
+import type { Choose } from "../../storage/memory-inode.ts";
 
 /** A sequence of choices that a run made, for telling it again. */
 export type Choices = readonly number[];

@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { endOfAll, makeEntries, recordOf, smallOptions, TestLog } from "#bench/storage/log-script";
-import type { Choose } from "#bench/storage/memory-disk";
 import { MemoryDisk } from "#bench/storage/memory-disk";
+import type { Choose } from "#bench/storage/memory-inode";
 import type { Entry } from "#core/base/entry";
 import { emptyLogEnd, endOf } from "#core/base/entry";
 

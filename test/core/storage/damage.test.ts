@@ -1,115 +1,12 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import {
-  endOfAll,
-  everyChoice,
-  identity,
-  makeEntries,
-  recordOf,
-  smallOptions,
-  TestLog,
-} from "#bench/storage/log-script";
+import { endOfAll, everyChoice, makeEntries, recordOf, TestLog } from "#bench/storage/log-script";
 import { MemoryDisk } from "#bench/storage/memory-disk";
-import { getU64 } from "#core/base/bytes";
 import type { Entry } from "#core/base/entry";
 import { emptyLogEnd } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
-import { directorySeed } from "#core/storage/batch";
-import { decodeSegmentHeader } from "#core/storage/segment";
 
-const options = { ...smallOptions, segmentBytes: 8_192 };
-
-interface Made {
-  readonly disk: MemoryDisk;
-  readonly all: readonly Entry[];
-}
-
-/** Three segments of batches, marked at the end: everything is proven to be synced. */
-function makeLog(who = identity): Made {
-  const disk = new MemoryDisk();
-  const log = new TestLog(disk, options, who);
-  const all: Entry[] = [];
-  const append = (term: number, lengths: readonly number[]): void => {
-    const entries = makeEntries(endOfAll(all, emptyLogEnd), term, lengths);
-    all.push(...entries);
-    log.store.append(entries);
-    disk.run();
-  };
-  append(1, [40, 60, 0]);
-  append(1, [200]);
-  log.store.markIdle();
-  disk.run();
-  append(2, [1_500]);
-  append(2, [1_600, 50]);
-  append(3, [900, 10, 10]);
-  append(3, [1_900, 300]);
-  append(5, [1_200, 30]);
-  log.store.markIdle();
-  disk.run();
-  return { disk: disk.crashed(() => 0), all };
-}
-
-/**
- * Recovers a log that something happened to, and checks that only what is reported as damaged is lost.
- * @param zerosLost the end of a file may have been lost: if it was zeros, it is whole again once it has its length back.
- */
-function recoverDamaged(disk: MemoryDisk, all: readonly Entry[], zerosLost = false): TestLog {
-  const log = new TestLog(disk, options);
-  const { recovered } = log;
-  expect(recovered.end, "damage is never cut").to.deep.equal(endOfAll(all, emptyLogEnd));
-  const lost = (index: number): boolean => recovered.damage.some((d) => d.first <= index && index <= d.last);
-  for (const entry of all) {
-    if (lost(entry.index) && zerosLost) expectDamagedOrWhole(log, entry);
-    else if (lost(entry.index)) {
-      expect(() => log.read(entry.index, 1))
-        .to.throw(LogError)
-        .with.property("code", "damaged");
-    } else {
-      const { entries, before } = log.read(entry.index, 1);
-      expect(entries.map(recordOf)).to.deep.equal([recordOf(entry)]);
-      expect(before.pos).to.equal(entry.pos);
-    }
-  }
-  expect(log.store.damage()).to.deep.equal(recovered.damage);
-  return log;
-}
-
-function expectDamagedOrWhole(log: TestLog, entry: Entry): void {
-  let got: string[] = [];
-  try {
-    got = log.read(entry.index, 1).entries.map(recordOf);
-  } catch (error) {
-    expect(error).to.be.instanceOf(LogError).with.property("code", "damaged");
-    return;
-  }
-  expect(got).to.deep.equal([recordOf(entry)]);
-}
-
-/** Mends with a peer's copies and checks that the log is what it was, now and after a crash. */
-function mendAll(log: TestLog, all: readonly Entry[]): void {
-  for (const { first, last } of log.recovered.damage) {
-    expect(log.mend(all.slice(first, last + 1))).to.equal(true);
-  }
-  expect(log.store.damage()).to.deep.equal([]);
-  expect(log.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
-  const again = new TestLog(
-    log.disk.crashed(() => 0),
-    options,
-  );
-  expect(again.recovered.damage).to.deep.equal([]);
-  expect(again.recovered.end).to.deep.equal(endOfAll(all, emptyLogEnd));
-  expect(again.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
-}
-
-function segmentsOf(disk: MemoryDisk): string[] {
-  return disk.files().filter((name) => name.includes("segment"));
-}
-
-function usedBytes(content: Uint8Array): number {
-  let used = content.length;
-  while (used > 0 && content[used - 1] === 0) used -= 1;
-  return used;
-}
+import { makeLog, mendAll, options, recoverDamaged, segmentsOf, usedBytes } from "./damaged-log.ts";
 
 describe("damage", () => {
   const made = makeLog();
@@ -384,66 +281,5 @@ describe("damage", () => {
       }
     }
     expect(whole).to.be.greaterThan(0);
-  });
-
-  it("by a batch that was written to the wrong place is never taken for a batch", () => {
-    const other = makeLog({ ...identity, incarnation: "fedcba9876543210" });
-    const names = segmentsOf(made.disk);
-    const batches: { name: string; offset: number; first: number; bytes: Uint8Array; from: MemoryDisk }[] =
-      [];
-    for (const from of [made.disk, other.disk]) {
-      for (const name of names) {
-        const content = from.content(name);
-        for (let offset = 4_096; offset < content.length; offset += 64) {
-          if (Buffer.from(content.subarray(offset, offset + 4)).toString() !== "qlb1") continue;
-          const first = getU64(content, offset + 16);
-          batches.push({ name, offset, first, bytes: content.slice(offset, offset + 320), from });
-        }
-      }
-    }
-    expect(batches.length).to.be.greaterThan(10);
-    for (const source of batches) {
-      for (const target of batches) {
-        const same = source.name === target.name && source.offset === target.offset;
-        if ((same && source.from === made.disk) || target.from !== made.disk) continue;
-        if (target.name === names[2] && target.offset > 4_096 + 1_000) continue;
-        const disk = made.disk.crashed(() => 0);
-        const content = disk.content(target.name);
-        content.set(source.bytes, target.offset);
-        disk.plant(target.name, content);
-        const { damage } = recoverDamaged(disk, made.all).recovered;
-        // Only batches that were written over are lost: those that come before the next whole one.
-        const hit = batches.filter((one) => one.from === made.disk && one.name === target.name);
-        const first = hit.find((one) => one.offset === target.offset)?.first ?? -1;
-        const next = hit.find((one) => one.offset >= target.offset + 320)?.first ?? made.all.length;
-        for (const range of damage) expect(range.first >= first && range.last < next).to.equal(true);
-      }
-    }
-  });
-
-  it("by a segment of another directory is damage, though its records are the same", () => {
-    const other = makeLog({ ...identity, incarnation: "fedcba9876543210" });
-    const name = segmentsOf(made.disk)[1] as string;
-    const disk = made.disk.crashed(() => 0);
-    disk.plant(name, other.disk.content(name));
-    const log = recoverDamaged(disk, made.all);
-    expect(log.recovered.damage).to.have.length(1);
-    mendAll(log, made.all);
-  });
-
-  it("of a segment's header loses nothing, and the header is written again", () => {
-    for (const [number, name] of segmentsOf(made.disk).slice(0, 3).entries()) {
-      const disk = made.disk.crashed(() => 0);
-      disk.flip(name, 30);
-      const seed = directorySeed(identity.incarnation);
-      expect(decodeSegmentHeader(disk.content(name), 0, seed, number)).to.equal(undefined);
-      const log = recoverDamaged(disk, made.all);
-      expect(log.recovered.damage).to.deep.equal([]);
-      const healed = log.disk.crashed(() => 0).content(name);
-      const header = decodeSegmentHeader(healed, 0, seed, number);
-      expect(header?.previous).to.deep.equal(
-        decodeSegmentHeader(made.disk.content(name), 0, seed, number)?.previous,
-      );
-    }
   });
 });
