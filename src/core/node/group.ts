@@ -10,7 +10,6 @@ import type { GroupConfig, NodeConfig } from "./config.ts";
 import { commitLogLimits, repairBytesMax, sortedVoters } from "./config.ts";
 import { Health } from "./health.ts";
 import { IntakeGate } from "./intake.ts";
-import { heirOf } from "./leadership.ts";
 import type { LinkGroup, PeerLinks } from "./links.ts";
 import { openGroup } from "./open-group.ts";
 import type { Hello, Refusal } from "./peer-frame.ts";
@@ -179,8 +178,8 @@ export class Group implements LinkGroup {
       else if (this.reopening) this.stopped = done;
       else replica.close(done);
     };
-    const heir = heirOf(replica.runner.raft.view, this.others);
-    if (heir === undefined || this.reopening) close();
+    const { heir } = replica.runner.raft.view;
+    if (heir === "" || this.reopening) close();
     else replica.runner.transfer(heir, close);
   }
 

@@ -147,18 +147,3 @@ export class Leadership implements Proposer {
     this.proposals.abandon("stopping");
   }
 }
-
-/** Whom a leader that stops hands over to: the live follower that holds most of its log; undefined if there is none. */
-export function heirOf(view: RaftView, others: readonly NodeId[]): NodeId | undefined {
-  if (view.role !== "leader") return undefined;
-  let best: NodeId | undefined;
-  let bestMatch = -1;
-  for (const peer of others) {
-    const progress = view.progress(peer);
-    if (progress === undefined || !progress.active || progress.intake !== "open") continue;
-    if (progress.matchIndex <= bestMatch) continue;
-    best = peer;
-    bestMatch = progress.matchIndex;
-  }
-  return best;
-}

@@ -3,8 +3,8 @@ import type { Intake } from "../io/trace.ts";
 import { isAsComplete } from "./log.ts";
 import type { PreVote } from "./message.ts";
 import type { RaftState } from "./state.ts";
-import { counts, mayVote } from "./state.ts";
-import { beginTransfer, isActive } from "./transfer.ts";
+import { mayVote } from "./state.ts";
+import { beginTransfer, heirOf } from "./transfer.ts";
 
 /**
  * Nodes that take no entries of clients: an operator made them read-only, or their disk is full. They follow, vote and
@@ -55,18 +55,11 @@ export function noteIntake(s: RaftState, from: NodeId, intake: Intake): void {
   if (progress !== undefined) progress.intake = intake;
 }
 
-/** As a leader that takes no entries itself: hands leadership to the writable follower that holds most of the log. */
+/** As a leader that takes no entries itself: hands leadership to a writable follower. */
 export function handOver(s: RaftState): void {
   if (s.role !== "leader" || s.intake === "open" || s.transfer !== undefined) return;
   // Its no-op tells which entries are committed: without it the followers' readers would learn nothing new.
   if (s.commitIndex < s.termStart) return;
-  let heir: NodeId | "" = "";
-  let most = -1;
-  for (const progress of s.progress.values()) {
-    const able = progress.intake === "open" && counts(s, progress.peer) && isActive(s, progress);
-    if (!able || progress.matchIndex <= most) continue;
-    heir = progress.peer;
-    most = progress.matchIndex;
-  }
+  const heir = heirOf(s);
   if (heir !== "") beginTransfer(s, ownTransfer, heir);
 }

@@ -39,6 +39,19 @@ export function isActive(s: RaftState, progress: Progress): boolean {
   return s.now - progress.heardAt < s.config.electionTimeoutMax;
 }
 
+/** Whom a leader that does not want to lead hands over to: the live, writable follower that holds most of its log; "" for none. */
+export function heirOf(s: RaftState): NodeId | "" {
+  let heir: NodeId | "" = "";
+  let most = -1;
+  for (const progress of s.progress.values()) {
+    const able = progress.intake === "open" && counts(s, progress.peer) && isActive(s, progress);
+    if (!able || progress.matchIndex <= most) continue;
+    heir = progress.peer;
+    most = progress.matchIndex;
+  }
+  return heir;
+}
+
 /** The follower's match grew: once the target holds the whole log, it is told to campaign. */
 export function continueTransfer(s: RaftState, progress: Progress): void {
   const transfer = s.transfer;

@@ -4,7 +4,7 @@ import type { Participation } from "./event.ts";
 import type { ProgressState } from "./progress.ts";
 import { majorityHasRoom } from "./room.ts";
 import type { RaftState } from "./state.ts";
-import { isActive } from "./transfer.ts";
+import { heirOf, isActive } from "./transfer.ts";
 
 /** What a leader tells of one follower. */
 export interface ProgressView {
@@ -84,6 +84,11 @@ export class RaftView {
   /** The node that leadership is being handed to; "" for none. */
   get transferee(): NodeId | "" {
     return this.state.transfer?.to ?? "";
+  }
+
+  /** As leader: whom leadership is best handed to; "" for nobody. */
+  get heir(): NodeId | "" {
+    return heirOf(this.state);
   }
 
   /** Whether this node takes entries of clients. */
