@@ -56,29 +56,66 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** Grows a buffer as fields are put. One writer is reused for many messages; `finish` copies the bytes out. */
-export class ByteWriter {
-  private buffer: Uint8Array;
-  private length = 0;
+/**
+ * Room that is handed out piece by piece, in blocks that several pieces share: a buffer of its own for every small piece
+ * costs more than filling it. A piece that is kept pins its block.
+ */
+export class BlockSpace {
+  /** Where the latest piece stands. */
+  block: Uint8Array = new Uint8Array(0);
+  private used = 0;
+  private readonly blockBytes: number;
 
-  constructor(initialBytes = 512) {
-    this.buffer = new Uint8Array(initialBytes);
+  /** @param blockBytes of a block; a piece that is larger gets one of its own size. */
+  constructor(blockBytes: number) {
+    this.blockBytes = blockBytes;
+  }
+
+  /** @returns where in `block` there are `bytes` bytes, all zero, that nobody else uses. */
+  take(bytes: number): number {
+    if (this.used + bytes > this.block.length) {
+      this.block = new Uint8Array(Math.max(bytes, this.blockBytes));
+      this.used = 0;
+    }
+    const at = this.used;
+    this.used += bytes;
+    return at;
+  }
+}
+
+/**
+ * Messages are put field by field into blocks that several of them share. One writer is reused for many messages;
+ * `finish` hands out the bytes of one, which nobody writes to any more.
+ */
+export class ByteWriter {
+  private buffer: Uint8Array = new Uint8Array(0);
+  /** Where the message begins. */
+  private start = 0;
+  private end = 0;
+  private readonly blockBytes: number;
+
+  constructor(blockBytes = 4_096) {
+    this.blockBytes = blockBytes;
   }
 
   get position(): number {
-    return this.length;
+    return this.end - this.start;
   }
 
   private grow(more: number): number {
-    const at = this.length;
-    const need = at + more;
-    if (need > this.buffer.length) {
-      const larger = new Uint8Array(Math.max(need, this.buffer.length * 2));
-      larger.set(this.buffer.subarray(0, at));
-      this.buffer = larger;
-    }
-    this.length = need;
+    if (this.end + more > this.buffer.length) this.renew(more);
+    const at = this.end;
+    this.end = at + more;
     return at;
+  }
+
+  /** Goes on in a new block, which begins with what there is of the message. */
+  private renew(more: number): void {
+    const begun = this.buffer.subarray(this.start, this.end);
+    this.buffer = new Uint8Array(Math.max(this.blockBytes, 2 * begun.length + more));
+    this.buffer.set(begun);
+    this.start = 0;
+    this.end = begun.length;
   }
 
   u8(value: number): this {
@@ -136,10 +173,10 @@ export class ByteWriter {
     return this.bytes(new TextEncoder().encode(text));
   }
 
-  /** Copies out what was put and starts over. */
+  /** @returns what was put, a view into its block, and starts over. */
   finish(): Uint8Array {
-    const out = this.buffer.slice(0, this.length);
-    this.length = 0;
+    const out = this.buffer.subarray(this.start, this.end);
+    this.start = this.end;
     return out;
   }
 }

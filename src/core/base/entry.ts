@@ -1,5 +1,5 @@
 import { assert } from "./assert.ts";
-import { getU32, getU64, putU32, putU64 } from "./bytes.ts";
+import { BlockSpace, getU32, getU64, putU32, putU64 } from "./bytes.ts";
 import { crcOf, crcStart, crcUpdate, crcUpdateU32 } from "./crc32c.ts";
 
 /**
@@ -104,13 +104,21 @@ export function recordBytes(content: EntryContent): number {
   return recordHeaderBytes + content.body.length + (content.session === 0 ? 0 : sessionTrailerBytes);
 }
 
-/** Encodes contents behind `end`, all into one block, as the leader does. */
-export function encodeEntries(end: LogEnd, term: number, contents: readonly EntryContent[]): Entry[] {
+/**
+ * Encodes contents behind `end`, as the leader does: all into one block of `space`, behind what was encoded there before,
+ * so that records which are appended one by one travel as one piece.
+ */
+export function encodeEntries(
+  end: LogEnd,
+  term: number,
+  contents: readonly EntryContent[],
+  space: BlockSpace = new BlockSpace(0),
+): Entry[] {
   let total = 0;
   for (const content of contents) total += recordBytes(content);
-  const block = new Uint8Array(total);
+  let at = space.take(total);
+  const { block } = space;
   const entries: Entry[] = [];
-  let at = 0;
   let { index, pos, chainCrc } = end;
   for (const content of contents) {
     const size = recordBytes(content);

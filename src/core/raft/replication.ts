@@ -30,7 +30,7 @@ export function startLeading(s: RaftState): void {
 function appendContents(s: RaftState, contents: readonly EntryContent[]): readonly Entry[] {
   const { log } = s;
   const end = { index: log.lastIndex, term: log.lastTerm, chainCrc: log.chainCrc, pos: log.endPos };
-  const entries = encodeEntries(end, s.term, contents);
+  const entries = encodeEntries(end, s.term, contents, s.space);
   log.append(entries);
   saveHardState(s);
   s.out.push({ type: "append", entries });

@@ -1,11 +1,16 @@
 import type { GroupId, NodeId } from "../base/brand.ts";
+import { BlockSpace } from "../base/bytes.ts";
 import type { Micros } from "../base/units.ts";
+import { kibibyte } from "../base/units.ts";
 import type { Intake, Role, Trace } from "../io/trace.ts";
 import type { RaftConfig, RaftDraw } from "./config.ts";
 import type { Effect, Participation, RaftStart } from "./event.ts";
 import { RaftLog } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { Progress } from "./progress.ts";
+
+/** Of the blocks that small records share. */
+const recordBlockBytes = 16 * kibibyte;
 
 /** A linearizable read that waits for its heartbeat round at the leader. */
 export interface PendingRead {
@@ -86,6 +91,8 @@ export class RaftState {
   /** Voters, each once, that granted the vote or pre-vote of the current campaign. */
   readonly votes: Set<NodeId> = new Set();
 
+  /** As a leader: where its records are encoded. */
+  readonly space: BlockSpace = new BlockSpace(recordBlockBytes);
   /** As a leader: the index of this term's no-op; -1 otherwise. */
   termStart = -1;
   /** As a leader: one for each peer, in the order of `peers`. */
