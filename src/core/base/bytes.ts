@@ -43,6 +43,23 @@ export function getU64(from: Uint8Array, at: number): number {
   return high > 0x1f_ffff ? Number.NaN : high * 0x1_0000_0000 + getU32(from, at + 4);
 }
 
+/** For many fields of the same bytes: it reads and writes four at a time, but costs as much as some forty single bytes to make. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** As `putU64`. */
+export function setU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, Math.floor(value / 0x1_0000_0000));
+  view.setUint32(at + 4, value >>> 0);
+}
+
+/** As `getU64`. */
+export function u64At(view: DataView, at: number): number {
+  const high = view.getUint32(at);
+  return high > 0x1f_ffff ? Number.NaN : high * 0x1_0000_0000 + view.getUint32(at + 4);
+}
+
 /** Pieces behind each other, in a buffer of their own. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
   let bytes = 0;
@@ -63,6 +80,8 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
 export class BlockSpace {
   /** Where the latest piece stands. */
   block: Uint8Array = new Uint8Array(0);
+  /** Of `block`. */
+  view: DataView = viewOf(this.block);
   private used = 0;
   private readonly blockBytes: number;
 
@@ -75,6 +94,7 @@ export class BlockSpace {
   take(bytes: number): number {
     if (this.used + bytes > this.block.length) {
       this.block = new Uint8Array(Math.max(bytes, this.blockBytes));
+      this.view = viewOf(this.block);
       this.used = 0;
     }
     const at = this.used;

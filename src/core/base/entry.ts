@@ -1,6 +1,6 @@
 import { assert } from "./assert.ts";
-import { BlockSpace, getU32, getU64, putU32, putU64 } from "./bytes.ts";
-import { crcOf, crcStart, crcUpdate, crcUpdateU32 } from "./crc32c.ts";
+import { BlockSpace, getU32, getU64, setU64, u64At, viewOf } from "./bytes.ts";
+import { crcOf, crcStart, crcUpdateU32, crcUpdateView } from "./crc32c.ts";
 
 /**
  * An entry of the log and its record: DLedger's 48-byte header (big-endian), the body, and for entries of a session a
@@ -117,27 +117,27 @@ export function encodeEntries(
   let total = 0;
   for (const content of contents) total += recordBytes(content);
   let at = space.take(total);
-  const { block } = space;
+  const { block, view } = space;
   const entries: Entry[] = [];
   let { index, pos, chainCrc } = end;
   for (const content of contents) {
     const size = recordBytes(content);
     assert(content.body.length <= entryBodyBytesMax, "an entry is within its limit before it is encoded");
     index += 1;
-    putU32(block, at, magics[content.kind]);
-    putU32(block, at + 4, size);
-    putU64(block, at + 8, index);
-    putU64(block, at + 16, term);
-    putU64(block, at + 24, pos);
+    view.setUint32(at, magics[content.kind]);
+    view.setUint32(at + 4, size);
+    setU64(view, at + 8, index);
+    setU64(view, at + 16, term);
+    setU64(view, at + 24, pos);
     block.set(content.body, at + recordHeaderBytes);
     if (content.session !== 0) {
-      putU64(block, at + size - 16, content.session);
-      putU64(block, at + size - 8, content.sequence);
+      setU64(view, at + size - 16, content.session);
+      setU64(view, at + size - 8, content.sequence);
     }
-    putU32(block, at + 40, bodyCrcOf(block, at, size));
-    putU32(block, at + 44, content.body.length);
-    chainCrc = chainCrcOf(block, at, chainCrc);
-    putU32(block, at + 36, chainCrc);
+    view.setUint32(at + 40, bodyCrcOf(view, at, size));
+    view.setUint32(at + 44, content.body.length);
+    chainCrc = chainCrcOf(view, at, chainCrc);
+    view.setUint32(at + 36, chainCrc);
     entries.push({ index, term, kind: content.kind, pos, size, chainCrc, block, offset: at });
     at += size;
     pos += size;
@@ -163,14 +163,14 @@ export function recordParts(entries: readonly Entry[]): Uint8Array[] {
   return parts;
 }
 
-function bodyCrcOf(block: Uint8Array, at: number, size: number): number {
-  return crcOf(crcUpdate(crcStart, block, at + recordHeaderBytes, at + size));
+function bodyCrcOf(view: DataView, at: number, size: number): number {
+  return crcOf(crcUpdateView(crcStart, view, at + recordHeaderBytes, at + size));
 }
 
-function chainCrcOf(block: Uint8Array, at: number, previous: number): number {
+function chainCrcOf(view: DataView, at: number, previous: number): number {
   // The previous chainCrc counts through its four bytes, so a zero before an empty log counts too.
-  const fields = crcUpdate(crcUpdateU32(crcStart, previous), block, at, at + 36);
-  return crcOf(crcUpdate(fields, block, at + 40, at + 48));
+  const fields = crcUpdateView(crcUpdateU32(crcStart, previous), view, at, at + 36);
+  return crcOf(crcUpdateView(fields, view, at + 40, at + 48));
 }
 
 /** Why bytes are not the next record. `short` also stands for a size that passes the end of what is there. */
@@ -178,24 +178,31 @@ export type RecordFlaw = "short" | "magic" | "size" | "order" | "chain" | "body"
 
 /**
  * Decodes the record at `at` as the one behind `end`, checking every field and both checksums.
+ * @param view of `block`, for who decodes more than one of its records.
  * @returns the entry, a view into `block`, or why it is none.
  */
-export function decodeEntry(block: Uint8Array, at: number, limit: number, end: LogEnd): Entry | RecordFlaw {
+export function decodeEntry(
+  block: Uint8Array,
+  at: number,
+  limit: number,
+  end: LogEnd,
+  view: DataView = viewOf(block),
+): Entry | RecordFlaw {
   if (limit - at < recordHeaderBytes) return "short";
-  const kind = kinds[getU32(block, at)];
+  const kind = kinds[view.getUint32(at)];
   if (kind === undefined) return "magic";
-  const size = getU32(block, at + 4);
-  const bodyLength = getU32(block, at + 44);
+  const size = view.getUint32(at + 4);
+  const bodyLength = view.getUint32(at + 44);
   const trailer = size - recordHeaderBytes - bodyLength;
   if (bodyLength > entryBodyBytesMax || (trailer !== 0 && trailer !== sessionTrailerBytes)) return "size";
   if (size > limit - at) return "short";
-  const index = getU64(block, at + 8);
-  const term = getU64(block, at + 16);
-  const pos = getU64(block, at + 24);
-  if (index !== end.index + 1 || !(term >= end.term) || pos !== end.pos || getU32(block, at + 32) !== 0)
+  const index = u64At(view, at + 8);
+  const term = u64At(view, at + 16);
+  const pos = u64At(view, at + 24);
+  if (index !== end.index + 1 || !(term >= end.term) || pos !== end.pos || view.getUint32(at + 32) !== 0)
     return "order";
-  const chainCrc = getU32(block, at + 36);
-  if (chainCrcOf(block, at, end.chainCrc) !== chainCrc) return "chain";
-  if (bodyCrcOf(block, at, size) !== getU32(block, at + 40)) return "body";
+  const chainCrc = view.getUint32(at + 36);
+  if (chainCrcOf(view, at, end.chainCrc) !== chainCrc) return "chain";
+  if (bodyCrcOf(view, at, size) !== view.getUint32(at + 40)) return "body";
   return { index, term, kind, pos, size, chainCrc, block, offset: at };
 }

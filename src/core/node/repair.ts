@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { GroupId, NodeId } from "../base/brand.ts";
 import type { ByteReader } from "../base/bytes.ts";
-import { ByteWriter } from "../base/bytes.ts";
+import { ByteWriter, viewOf } from "../base/bytes.ts";
 import type { Entry, LogEnd } from "../base/entry.ts";
 import { decodeEntry, endOf } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
@@ -232,9 +232,11 @@ export function encodeRecords(
 export function decodeRecords(reader: ByteReader): { before: LogEnd; entries: Entry[] } {
   const before = readLogEnd(reader);
   const entries: Entry[] = [];
+  const view = viewOf(reader.buffer);
   let end = before;
   while (reader.remaining > 0) {
-    const entry = decodeEntry(reader.buffer, reader.position, reader.position + reader.remaining, end);
+    const limit = reader.position + reader.remaining;
+    const entry = decodeEntry(reader.buffer, reader.position, limit, end, view);
     if (typeof entry === "string")
       throw new LogError("malformed-frame", `a record that does not follow: ${entry}`);
     reader.skip(entry.size);

@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter } from "../base/bytes.ts";
+import { viewOf } from "../base/bytes.ts";
 import type { Entry } from "../base/entry.ts";
 import { decodeEntry, endOf, recordHeaderBytes, recordParts } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
@@ -161,11 +162,12 @@ function decodeAppendEntries(r: ByteReader, term: number): AppendEntries {
   if (count > Math.floor(bytes / recordHeaderBytes)) throw malformed(`${count} entries in ${bytes} bytes`);
   const start = r.skip(bytes);
   const limit = start + bytes;
+  const view = count > 0 ? viewOf(r.buffer) : undefined;
   const entries: Entry[] = [];
   let at = start;
   let end = { index: prevIndex, term: prevTerm, chainCrc: prevChainCrc, pos: prevPos };
   for (let i = 0; i < count; i++) {
-    const entry = decodeEntry(r.buffer, at, limit, end);
+    const entry = decodeEntry(r.buffer, at, limit, end, view);
     if (typeof entry === "string") throw malformed(`entry ${i} of AppendEntries: ${entry}`);
     entries.push(entry);
     at += entry.size;

@@ -1,4 +1,4 @@
-import { getU32 } from "../base/bytes.ts";
+import { getU32, viewOf } from "../base/bytes.ts";
 import type { Entry, LogEnd, RecordFlaw } from "../base/entry.ts";
 import { decodeEntry, endOf, recordBytesMax, recordHeaderBytes } from "../base/entry.ts";
 import type { Task } from "../base/task.ts";
@@ -163,10 +163,11 @@ export class Scanner {
     while (offset < stop) {
       const fileEnded = (yield* this.window.cover(segment, offset, need)) < need;
       const { bytes, start } = this.window;
+      const view = viewOf(bytes);
       const limit = Math.min(start + bytes.length, stop) - start;
       let flaw: RecordFlaw | undefined;
       while (offset < stop) {
-        const entry = decodeEntry(bytes, offset - start, limit, end);
+        const entry = decodeEntry(bytes, offset - start, limit, end, view);
         if (typeof entry === "string") {
           flaw = entry;
           break;
