@@ -54,12 +54,6 @@ export function setU64(view: DataView, at: number, value: number): void {
   view.setUint32(at + 4, value >>> 0);
 }
 
-/** As `getU64`. */
-export function u64At(view: DataView, at: number): number {
-  const high = view.getUint32(at);
-  return high > 0x1f_ffff ? Number.NaN : high * 0x1_0000_0000 + view.getUint32(at + 4);
-}
-
 /** Pieces behind each other, in a buffer of their own. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
   let bytes = 0;

@@ -65,9 +65,18 @@ export function crcOf(register: number): number {
 /** From here on the view that reads four bytes at a time costs less than it saves. */
 const viewBytesMin = 512;
 
-/** @returns the register behind the bytes of [start, end). */
-export function crcUpdate(register: number, bytes: Uint8Array, start: number, end: number): number {
-  if (end - start >= viewBytesMin) return crcUpdateView(register, viewOf(bytes), start, end);
+/**
+ * @param view of `bytes`, where there is one.
+ * @returns the register behind the bytes of [start, end).
+ */
+export function crcUpdate(
+  register: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  view: DataView | undefined = end - start < viewBytesMin ? undefined : viewOf(bytes),
+): number {
+  if (view !== undefined) return updateWords(register, view, start, end);
   let c = register;
   let i = start;
   const bulk = end - 15;
@@ -102,8 +111,8 @@ export function crcUpdate(register: number, bytes: Uint8Array, start: number, en
   return c;
 }
 
-/** As `crcUpdate`, for who has a view of the bytes: one load where single bytes take four. */
-export function crcUpdateView(register: number, view: DataView, start: number, end: number): number {
+/** One load where single bytes take four. */
+function updateWords(register: number, view: DataView, start: number, end: number): number {
   let c = register;
   let i = start;
   const bulk = end - 15;

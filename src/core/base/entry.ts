@@ -1,6 +1,6 @@
 import { assert } from "./assert.ts";
-import { BlockSpace, getU32, getU64, setU64, u64At, viewOf } from "./bytes.ts";
-import { crcOf, crcStart, crcUpdateU32, crcUpdateView } from "./crc32c.ts";
+import { BlockSpace, getU32, getU64, setU64 } from "./bytes.ts";
+import { crcOf, crcStart, crcUpdate, crcUpdateU32 } from "./crc32c.ts";
 
 /**
  * An entry of the log and its record: DLedger's 48-byte header (big-endian), the body, and for entries of a session a
@@ -134,9 +134,9 @@ export function encodeEntries(
       setU64(view, at + size - 16, content.session);
       setU64(view, at + size - 8, content.sequence);
     }
-    view.setUint32(at + 40, bodyCrcOf(view, at, size));
+    view.setUint32(at + 40, bodyCrcOf(block, view, at, size));
     view.setUint32(at + 44, content.body.length);
-    chainCrc = chainCrcOf(view, at, chainCrc);
+    chainCrc = chainCrcOf(block, view, at, chainCrc);
     view.setUint32(at + 36, chainCrc);
     entries.push({ index, term, kind: content.kind, pos, size, chainCrc, block, offset: at });
     at += size;
@@ -163,14 +163,14 @@ export function recordParts(entries: readonly Entry[]): Uint8Array[] {
   return parts;
 }
 
-function bodyCrcOf(view: DataView, at: number, size: number): number {
-  return crcOf(crcUpdateView(crcStart, view, at + recordHeaderBytes, at + size));
+function bodyCrcOf(block: Uint8Array, view: DataView | undefined, at: number, size: number): number {
+  return crcOf(crcUpdate(crcStart, block, at + recordHeaderBytes, at + size, view));
 }
 
-function chainCrcOf(view: DataView, at: number, previous: number): number {
+function chainCrcOf(block: Uint8Array, view: DataView | undefined, at: number, previous: number): number {
   // The previous chainCrc counts through its four bytes, so a zero before an empty log counts too.
-  const fields = crcUpdateView(crcUpdateU32(crcStart, previous), view, at, at + 36);
-  return crcOf(crcUpdateView(fields, view, at + 40, at + 48));
+  const fields = crcUpdate(crcUpdateU32(crcStart, previous), block, at, at + 36, view);
+  return crcOf(crcUpdate(fields, block, at + 40, at + 48, view));
 }
 
 /** Why bytes are not the next record. `short` also stands for a size that passes the end of what is there. */
@@ -178,7 +178,7 @@ export type RecordFlaw = "short" | "magic" | "size" | "order" | "chain" | "body"
 
 /**
  * Decodes the record at `at` as the one behind `end`, checking every field and both checksums.
- * @param view of `block`, for who decodes more than one of its records.
+ * @param view of `block`: worth making where more than one of its records are decoded.
  * @returns the entry, a view into `block`, or why it is none.
  */
 export function decodeEntry(
@@ -186,23 +186,23 @@ export function decodeEntry(
   at: number,
   limit: number,
   end: LogEnd,
-  view: DataView = viewOf(block),
+  view?: DataView,
 ): Entry | RecordFlaw {
   if (limit - at < recordHeaderBytes) return "short";
-  const kind = kinds[view.getUint32(at)];
+  const kind = kinds[getU32(block, at)];
   if (kind === undefined) return "magic";
-  const size = view.getUint32(at + 4);
-  const bodyLength = view.getUint32(at + 44);
+  const size = getU32(block, at + 4);
+  const bodyLength = getU32(block, at + 44);
   const trailer = size - recordHeaderBytes - bodyLength;
   if (bodyLength > entryBodyBytesMax || (trailer !== 0 && trailer !== sessionTrailerBytes)) return "size";
   if (size > limit - at) return "short";
-  const index = u64At(view, at + 8);
-  const term = u64At(view, at + 16);
-  const pos = u64At(view, at + 24);
-  if (index !== end.index + 1 || !(term >= end.term) || pos !== end.pos || view.getUint32(at + 32) !== 0)
+  const index = getU64(block, at + 8);
+  const term = getU64(block, at + 16);
+  const pos = getU64(block, at + 24);
+  if (index !== end.index + 1 || !(term >= end.term) || pos !== end.pos || getU32(block, at + 32) !== 0)
     return "order";
-  const chainCrc = view.getUint32(at + 36);
-  if (chainCrcOf(view, at, end.chainCrc) !== chainCrc) return "chain";
-  if (bodyCrcOf(view, at, size) !== view.getUint32(at + 40)) return "body";
+  const chainCrc = getU32(block, at + 36);
+  if (chainCrcOf(block, view, at, end.chainCrc) !== chainCrc) return "chain";
+  if (bodyCrcOf(block, view, at, size) !== getU32(block, at + 40)) return "body";
   return { index, term, kind, pos, size, chainCrc, block, offset: at };
 }

@@ -162,7 +162,7 @@ function decodeAppendEntries(r: ByteReader, term: number): AppendEntries {
   if (count > Math.floor(bytes / recordHeaderBytes)) throw malformed(`${count} entries in ${bytes} bytes`);
   const start = r.skip(bytes);
   const limit = start + bytes;
-  const view = count > 0 ? viewOf(r.buffer) : undefined;
+  const view = count > 1 ? viewOf(r.buffer) : undefined;
   const entries: Entry[] = [];
   let at = start;
   let end = { index: prevIndex, term: prevTerm, chainCrc: prevChainCrc, pos: prevPos };

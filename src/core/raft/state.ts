@@ -113,7 +113,7 @@ export class RaftState {
   readsToForward: number[] = [];
   lastForward = 0;
 
-  /** Reused for quorum arithmetic. */
+  /** Reused for quorum arithmetic: one for each voter. */
   readonly reached: number[] = [];
 
   constructor(config: RaftConfig, start: RaftStart, draw: RaftDraw, trace: Trace, group: GroupId) {
@@ -196,16 +196,13 @@ export function fillReached(
   none: number,
   reachedBy: (progress: Progress) => number,
 ): number[] {
-  const reached = s.reached;
-  reached.length = 0;
-  for (const voter of s.voters) {
-    if (voter === s.self) {
-      reached.push(own);
-      continue;
-    }
+  const { reached, voters } = s;
+  for (let i = 0; i < voters.length; i++) {
+    const voter = voters[i] as NodeId;
     const progress = s.progress.get(voter);
+    if (voter === s.self) reached[i] = own;
     // A peer that does not count still is a voter: it makes no majority smaller.
-    reached.push(progress === undefined || s.uncounted.has(voter) ? none : reachedBy(progress));
+    else reached[i] = progress === undefined || s.uncounted.has(voter) ? none : reachedBy(progress);
   }
   return reached;
 }
