@@ -10,6 +10,8 @@ import { workOf } from "./sim/work.ts";
 
 const exitFailed = 1;
 const exitUsage = 64;
+/** They take longer each than those of the usual load. */
+const heavySeeds = "2";
 
 /** `npm run bench -- sim`. @returns the exit code. */
 export async function benchmark(args: readonly string[]): Promise<number> {
@@ -52,7 +54,9 @@ async function measure(
   if (!options.peers && only.some((letter) => letter === "b" || letter === "e"))
     leaveOut("madsim, turmoil and raft-rs: --peers builds and measures them");
   const others = options.peers ? peers({ ...workOf(options), sources: peersDirectory, only }, leaveOut) : [];
-  const all = [...only.map((letter) => new Remote(letter, args)), ...others];
+  const ours = only.map((letter) => new Remote(letter, args));
+  if (only.includes("c")) ours.push(new Remote("c", [...args, "--heavy", "--seeds", heavySeeds]));
+  const all = [...ours, ...others];
   try {
     await inTurns(all, options.rounds);
     const rows: Row[] = [];

@@ -38,6 +38,8 @@ export interface SimBenchOptions {
   readonly appendBytes: number;
   readonly entryBytes: number;
   readonly segmentBytes: number;
+  /** Of (c) only what is measured beside it, at a heavier load. */
+  readonly heavy: boolean;
   readonly short: boolean;
   readonly json: boolean;
 }
@@ -64,6 +66,7 @@ export function parseOptions(args: readonly string[]): SimBenchOptions {
       gib: { type: "string", default: "0.125" },
       bytes: { type: "string", default: "16384" },
       "segment-kib": { type: "string", default: "64" },
+      heavy: { type: "boolean", default: false },
       short: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
@@ -86,6 +89,7 @@ export function parseOptions(args: readonly string[]): SimBenchOptions {
     appendBytes: short ? shortAppendBytes : gib * gibibyte,
     entryBytes: inRange("bytes", values.bytes, 12, 32 * kibibyte),
     segmentBytes: inRange("segment-kib", values["segment-kib"], 64, 64 * kibibyte) * kibibyte,
+    heavy: values.heavy,
     short,
     json: values.json,
   };

@@ -1,7 +1,7 @@
 import { second } from "#core/base/units";
 import type { RunOptions } from "#sim/scenario";
 import { BareLoop } from "./bare-loop.ts";
-import { Checked } from "./checked.ts";
+import { Checked, Heavy } from "./checked.ts";
 import { Idle } from "./idle.ts";
 import type { Letter, Measurement } from "./measurement.ts";
 import type { SimBenchOptions } from "./options.ts";
@@ -31,7 +31,7 @@ export function measurementOf(letter: Letter, options: SimBenchOptions): Measure
     case "b":
       return new PingPong(messages);
     case "c":
-      return new Checked(options.scenario, options.checkedSeeds, seeds);
+      return new (options.heavy ? Heavy : Checked)(options.scenario, options.checkedSeeds, seeds);
     case "d":
       return new Idle(idleSeconds);
     case "e":
