@@ -32,7 +32,15 @@ export class Recorder implements History {
   }
 
   append(client: number, now: Micros, keys: readonly number[]): AppendOperation {
-    const operation: AppendOperation = { ...called(client, now), kind: "append", keys, indexes: [] };
+    const operation: AppendOperation = {
+      client,
+      invokedAt: now,
+      returnedAt: Number.POSITIVE_INFINITY,
+      outcome: "unknown",
+      kind: "append",
+      keys,
+      indexes: [],
+    };
     this.operations.push(operation);
     return operation;
   }
@@ -46,7 +54,15 @@ export class Recorder implements History {
   }
 
   get(client: number, now: Micros, index: number): GetOperation {
-    const operation: GetOperation = { ...called(client, now), kind: "get", index, key: undefined };
+    const operation: GetOperation = {
+      client,
+      invokedAt: now,
+      returnedAt: Number.POSITIVE_INFINITY,
+      outcome: "unknown",
+      kind: "get",
+      index,
+      key: undefined,
+    };
     this.operations.push(operation);
     return operation;
   }
@@ -59,7 +75,14 @@ export class Recorder implements History {
   }
 
   readIndex(client: number, now: Micros): ReadIndexOperation {
-    const operation: ReadIndexOperation = { ...called(client, now), kind: "read-index", index: -1 };
+    const operation: ReadIndexOperation = {
+      client,
+      invokedAt: now,
+      returnedAt: Number.POSITIVE_INFINITY,
+      outcome: "unknown",
+      kind: "read-index",
+      index: -1,
+    };
     this.operations.push(operation);
     return operation;
   }
@@ -108,11 +131,4 @@ export class Recorder implements History {
   private heardOf(index: number): void {
     if (index > this.highestIndex) this.highestIndex = index;
   }
-}
-
-function called(
-  client: number,
-  now: Micros,
-): Pick<Operation, "client" | "invokedAt" | "returnedAt" | "outcome"> {
-  return { client, invokedAt: now, returnedAt: Number.POSITIVE_INFINITY, outcome: "unknown" };
 }
