@@ -113,7 +113,7 @@ function typeNumber(type: ClientRequest["type"]): number {
 export function refusalFrame(frame: Uint8Array, why: string): Uint8Array {
   const requestId =
     frame.length < requestIdAt + 4 ? 0 : new DataView(frame.buffer, frame.byteOffset).getUint32(requestIdAt);
-  const writer = new ByteWriter();
+  const writer = new ByteWriter(128);
   encodeResponse(writer, faultOf(requestId, new LogError("not-authorised", why)));
   return writer.finish();
 }

@@ -20,7 +20,8 @@ export class ClientConnection implements ConnectionEvents {
   private readonly ports: NodePorts;
   private readonly groups: ReadonlyMap<GroupId, Group>;
   private readonly forget: () => void;
-  private readonly writer = new ByteWriter();
+  /** There may be many connections, and most answers are short. */
+  private readonly writer = new ByteWriter(1_024);
   private readonly helloTimer: Timer;
   private group: Group | undefined;
   private closing = false;

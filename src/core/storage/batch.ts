@@ -1,5 +1,5 @@
 import { getU16, getU32, getU64, putU16, putU32, putU64 } from "../base/bytes.ts";
-import { crc32c } from "../base/crc32c.ts";
+import { crc32c, crcOf, crcUpdateU32 } from "../base/crc32c.ts";
 import type { LogEnd } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import { batchHeaderBytes, formatVersion } from "./format.ts";
@@ -45,11 +45,10 @@ export function directorySeed(incarnation: string): number {
   return crc32c(new TextEncoder().encode(incarnation));
 }
 
-/** @returns the seed of a header's checksum at `position` of the directory. */
+/** @returns the seed of a header's checksum at `position` of the directory: the checksum of both. */
 export function placeSeed(directory: number, position: number): number {
-  const bytes = new Uint8Array(8);
-  putU64(bytes, 0, position);
-  return crc32c(bytes, 0, 8, directory);
+  const upper = crcUpdateU32(~directory, Math.floor(position / 0x1_0000_0000));
+  return crcOf(crcUpdateU32(upper, position >>> 0));
 }
 
 export function encodeBatchHeader(header: BatchHeader, directory: number, position: number): Uint8Array {
