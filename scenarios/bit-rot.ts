@@ -1,10 +1,4 @@
 import { millisecond, second } from "#core/base/units";
-import { aimedCrashes } from "#sim/nemesis/aim";
-import { crashAnyone } from "#sim/nemesis/crash";
-import { failMending } from "#sim/nemesis/disk-error";
-import { loneFirstAppend } from "#sim/nemesis/lone-append";
-import { partition } from "#sim/nemesis/partition";
-import { rotSomeone } from "#sim/nemesis/rot";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
@@ -37,19 +31,23 @@ export const bitRot: Scenario = {
     "process.downMin": 10 * millisecond,
     "process.downMax": [50 * millisecond, 2 * second],
   },
-  nemesis(world) {
-    rotSomeone(world, { first: 2 * second, min: 800 * millisecond, max: 4 * second });
-    crashAnyone(world, { first: 3 * second, min: 2 * second, max: 8 * second });
-    aimedCrashes(world, {
-      every: { first: 2 * second, min: 2 * second, max: 8 * second },
+  disturbances: {
+    rot: { first: 2 * second, min: 800 * millisecond, max: 4 * second },
+    crashNode: { first: 3 * second, min: 2 * second, max: 8 * second },
+    aimedCrash: {
+      first: 2 * second,
+      min: 2 * second,
+      max: 8 * second,
       dangers: ["campaign", "first-append", "acknowledged", "committed", "truncation"],
-    });
-    partition(world, {
-      every: { first: 2 * second, min: 2 * second, max: 8 * second },
+    },
+    partition: {
+      first: 2 * second,
+      min: 2 * second,
+      max: 8 * second,
       last: { min: 300 * millisecond, max: 2 * second },
       kinds: ["old-leader", "old-leader", "halves"],
-    });
-    loneFirstAppend(world, { first: 2 * second, min: 2 * second, max: 8 * second });
-    failMending(world, { first: 4 * second, min: 6 * second, max: 20 * second });
+    },
+    loneAppend: { first: 2 * second, min: 2 * second, max: 8 * second },
+    mendingError: { first: 4 * second, min: 6 * second, max: 20 * second },
   },
 };

@@ -1,8 +1,4 @@
 import { millisecond, second } from "#core/base/units";
-import { jumpClocks } from "#sim/nemesis/clock";
-import { crashAnyone } from "#sim/nemesis/crash";
-import { freezeLeader } from "#sim/nemesis/freeze";
-import { pauseSomeone } from "#sim/nemesis/pause";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
@@ -32,10 +28,10 @@ export const clock: Scenario = {
     "process.powerLoss": [0, 0.3],
     "process.pauseMax": [200 * millisecond, 4 * second],
   },
-  nemesis(world) {
-    jumpClocks(world, { first: 1 * second, min: 200 * millisecond, max: 4 * second });
-    pauseSomeone(world, { first: 2 * second, min: 500 * millisecond, max: 5 * second });
-    freezeLeader(world, { first: 3 * second, min: 4 * second, max: 12 * second });
-    crashAnyone(world, { first: 5 * second, min: 8 * second, max: 30 * second });
+  disturbances: {
+    clockJump: { first: 1 * second, min: 200 * millisecond, max: 4 * second },
+    pause: { first: 2 * second, min: 500 * millisecond, max: 5 * second },
+    freezeLeader: { first: 3 * second, min: 4 * second, max: 12 * second },
+    crashNode: { first: 5 * second, min: 8 * second, max: 30 * second },
   },
 };

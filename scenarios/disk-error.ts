@@ -1,7 +1,4 @@
 import { millisecond, second } from "#core/base/units";
-import { crashAnyone } from "#sim/nemesis/crash";
-import { failDisks } from "#sim/nemesis/disk-error";
-import { partition } from "#sim/nemesis/partition";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
@@ -33,13 +30,15 @@ export const diskError: Scenario = {
     "process.downMin": 10 * millisecond,
     "process.downMax": [50 * millisecond, 1 * second],
   },
-  nemesis(world) {
-    failDisks(world, { first: 1 * second, min: 1 * second, max: 5 * second });
-    crashAnyone(world, { first: 3 * second, min: 2 * second, max: 10 * second });
-    partition(world, {
-      every: { first: 2 * second, min: 3 * second, max: 10 * second },
+  disturbances: {
+    diskError: { first: 1 * second, min: 1 * second, max: 5 * second },
+    crashNode: { first: 3 * second, min: 2 * second, max: 10 * second },
+    partition: {
+      first: 2 * second,
+      min: 3 * second,
+      max: 10 * second,
       last: { min: 300 * millisecond, max: 2 * second },
       kinds: ["old-leader", "halves"],
-    });
+    },
   },
 };

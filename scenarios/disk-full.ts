@@ -1,7 +1,4 @@
 import { millisecond, second } from "#core/base/units";
-import { aimedCrashes } from "#sim/nemesis/aim";
-import { crashAnyone, crashLeader } from "#sim/nemesis/crash";
-import { fullDiskSometimes } from "#sim/nemesis/read-only";
 import type { Scenario } from "#sim/scenario";
 import { ordinaryLoad, restlessLoad } from "#sim/workload/loads";
 
@@ -30,16 +27,20 @@ export const diskFull: Scenario = {
     "process.powerLoss": [0, 0.6],
     "process.downMax": [100 * millisecond, 3 * second],
   },
-  nemesis(world) {
-    fullDiskSometimes(world, {
-      every: { first: 1 * second, min: 2 * second, max: 8 * second },
+  disturbances: {
+    fullDisk: {
+      first: 1 * second,
+      min: 2 * second,
+      max: 8 * second,
       last: { min: 1 * second, max: 6 * second },
-    });
-    crashLeader(world, { first: 2 * second, min: 4 * second, max: 12 * second });
-    crashAnyone(world, { first: 3 * second, min: 5 * second, max: 20 * second });
-    aimedCrashes(world, {
-      every: { first: 2 * second, min: 3 * second, max: 9 * second },
+    },
+    crashLeader: { first: 2 * second, min: 4 * second, max: 12 * second },
+    crashNode: { first: 3 * second, min: 5 * second, max: 20 * second },
+    aimedCrash: {
+      first: 2 * second,
+      min: 3 * second,
+      max: 9 * second,
       dangers: ["campaign", "first-append", "acknowledged", "committed", "truncation"],
-    });
+    },
   },
 };

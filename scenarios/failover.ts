@@ -1,8 +1,4 @@
 import { millisecond, second } from "#core/base/units";
-import { aimedCrashes } from "#sim/nemesis/aim";
-import { crashAnyone, crashLeader, orderlyRestart } from "#sim/nemesis/crash";
-import { lateTransfer } from "#sim/nemesis/late-transfer";
-import { pauseSomeone, slowDiskSometimes } from "#sim/nemesis/pause";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
@@ -32,16 +28,13 @@ export const failover: Scenario = {
     "process.powerLoss": [0, 0.6],
     "process.downMax": [200 * millisecond, 5 * second],
   },
-  nemesis(world) {
-    crashLeader(world, { first: 2 * second, min: 2 * second, max: 7 * second });
-    crashAnyone(world, { first: 5 * second, min: 5 * second, max: 20 * second });
-    aimedCrashes(world, {
-      every: { first: 2 * second, min: 2 * second, max: 8 * second },
-      dangers: ["campaign", "first-append", "acknowledged", "committed", "truncation", "transfer"],
-    });
-    lateTransfer(world, { first: 1 * second, min: 1 * second, max: 8 * second });
-    pauseSomeone(world, { min: 5 * second, max: 20 * second });
-    slowDiskSometimes(world, { min: 5 * second, max: 20 * second });
-    orderlyRestart(world, { min: 10 * second, max: 40 * second });
+  disturbances: {
+    crashLeader: { first: 2 * second, min: 2 * second, max: 7 * second },
+    crashNode: { first: 5 * second, min: 5 * second, max: 20 * second },
+    aimedCrash: { first: 2 * second, min: 2 * second, max: 8 * second },
+    lateTransfer: { first: 1 * second, min: 1 * second, max: 8 * second },
+    pause: { min: 5 * second, max: 20 * second },
+    slowDisk: { min: 5 * second, max: 20 * second },
+    orderlyRestart: { min: 10 * second, max: 40 * second },
   },
 };

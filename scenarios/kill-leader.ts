@@ -1,5 +1,4 @@
 import { second } from "#core/base/units";
-import { crashLeaderOnce } from "#sim/nemesis/crash";
 import type { Scenario } from "#sim/scenario";
 import { ordinaryLoad } from "#sim/workload/loads";
 
@@ -15,7 +14,7 @@ export const killLeader: Scenario = {
   budget: "recoverable",
   workload: ordinaryLoad,
   faults: { "process.downMin": 1 * second, "process.downMax": 10 * second },
-  nemesis(world) {
-    crashLeaderOnce(world, { min: 10 * second, max: 40 * second });
+  disturbances: {
+    crashLeader: { min: 10 * second, max: 40 * second, once: true },
   },
 };

@@ -1,11 +1,4 @@
 import { millisecond, second } from "#core/base/units";
-import { aimedCrashes } from "#sim/nemesis/aim";
-import { crashAnyone } from "#sim/nemesis/crash";
-import { freezeLeader } from "#sim/nemesis/freeze";
-import { lateTransfer } from "#sim/nemesis/late-transfer";
-import { outrunCandidate } from "#sim/nemesis/outrun";
-import { clogSometimes, partition } from "#sim/nemesis/partition";
-import { pauseSomeone } from "#sim/nemesis/pause";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
@@ -34,21 +27,25 @@ export const partitions: Scenario = {
     "clock.driftMax": [0, 10_000],
     "process.powerLoss": [0, 0.5],
   },
-  nemesis(world) {
-    partition(world, {
-      every: { first: 2 * second, min: 1 * second, max: 6 * second },
+  disturbances: {
+    partition: {
+      first: 2 * second,
+      min: 1 * second,
+      max: 6 * second,
       last: { min: 500 * millisecond, max: 6 * second },
       kinds: ["old-leader", "old-leader", "halves", "one-way", "deaf", "ring"],
-    });
-    clogSometimes(world, { min: 3 * second, max: 15 * second }, { min: 100 * millisecond, max: 2 * second });
-    crashAnyone(world, { first: 5 * second, min: 8 * second, max: 25 * second });
-    aimedCrashes(world, {
-      every: { first: 4 * second, min: 5 * second, max: 15 * second },
+    },
+    clog: { min: 3 * second, max: 15 * second, last: { min: 100 * millisecond, max: 2 * second } },
+    crashNode: { first: 5 * second, min: 8 * second, max: 25 * second },
+    aimedCrash: {
+      first: 4 * second,
+      min: 5 * second,
+      max: 15 * second,
       dangers: ["campaign", "truncation", "committed"],
-    });
-    freezeLeader(world, { first: 3 * second, min: 5 * second, max: 12 * second });
-    lateTransfer(world, { first: 1 * second, min: 1 * second, max: 8 * second });
-    outrunCandidate(world, { first: 2 * second, min: 2 * second, max: 10 * second });
-    pauseSomeone(world, { min: 8 * second, max: 25 * second });
+    },
+    freezeLeader: { first: 3 * second, min: 5 * second, max: 12 * second },
+    lateTransfer: { first: 1 * second, min: 1 * second, max: 8 * second },
+    outrun: { first: 2 * second, min: 2 * second, max: 10 * second },
+    pause: { min: 8 * second, max: 25 * second },
   },
 };

@@ -1,12 +1,4 @@
 import { millisecond, second } from "#core/base/units";
-import { aimedCrashes } from "#sim/nemesis/aim";
-import { crashLeader, powerLossOfAll } from "#sim/nemesis/crash";
-import { powerLossInCuts } from "#sim/nemesis/cut-tail";
-import { loneFirstAppend } from "#sim/nemesis/lone-append";
-import { outrunCandidate } from "#sim/nemesis/outrun";
-import { partition } from "#sim/nemesis/partition";
-import { slowDiskSometimes } from "#sim/nemesis/pause";
-import { crashAtRolls } from "#sim/nemesis/roll";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
@@ -32,22 +24,26 @@ export const powerLoss: Scenario = {
     "process.downMin": 10 * millisecond,
     "process.downMax": [50 * millisecond, 2 * second],
   },
-  nemesis(world) {
-    powerLossOfAll(world, { first: 3 * second, min: 2 * second, max: 8 * second });
-    crashLeader(world, { first: 2 * second, min: 3 * second, max: 12 * second });
-    aimedCrashes(world, {
-      every: { first: 1 * second, min: 1 * second, max: 5 * second },
+  disturbances: {
+    powerLoss: { first: 3 * second, min: 2 * second, max: 8 * second },
+    crashLeader: { first: 2 * second, min: 3 * second, max: 12 * second },
+    aimedCrash: {
+      first: 1 * second,
+      min: 1 * second,
+      max: 5 * second,
       dangers: ["campaign", "first-append", "acknowledged", "committed", "truncation"],
-    });
-    partition(world, {
-      every: { first: 2 * second, min: 3 * second, max: 10 * second },
+    },
+    partition: {
+      first: 2 * second,
+      min: 3 * second,
+      max: 10 * second,
       last: { min: 300 * millisecond, max: 2 * second },
       kinds: ["old-leader", "halves"],
-    });
-    slowDiskSometimes(world, { min: 4 * second, max: 15 * second });
-    powerLossInCuts(world, { first: 2 * second, min: 2 * second, max: 7 * second });
-    crashAtRolls(world, { first: 1 * second, min: 500 * millisecond, max: 4 * second });
-    outrunCandidate(world, { first: 2 * second, min: 2 * second, max: 10 * second });
-    loneFirstAppend(world, { first: 1 * second, min: 2 * second, max: 6 * second });
+    },
+    slowDisk: { min: 4 * second, max: 15 * second },
+    cutTail: { first: 2 * second, min: 2 * second, max: 7 * second },
+    rollCrash: { first: 1 * second, min: 500 * millisecond, max: 4 * second },
+    outrun: { first: 2 * second, min: 2 * second, max: 10 * second },
+    loneAppend: { first: 1 * second, min: 2 * second, max: 6 * second },
   },
 };

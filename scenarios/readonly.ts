@@ -1,8 +1,4 @@
 import { millisecond, second } from "#core/base/units";
-import { aimedCrashes } from "#sim/nemesis/aim";
-import { crashAnyone, crashLeader } from "#sim/nemesis/crash";
-import { pauseSomeone } from "#sim/nemesis/pause";
-import { allReadOnly, readOnlySometimes } from "#sim/nemesis/read-only";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
@@ -25,21 +21,27 @@ export const readonly: Scenario = {
     "process.downMax": [100 * millisecond, 3 * second],
     "process.pauseMax": 1 * second,
   },
-  nemesis(world) {
-    readOnlySometimes(world, {
-      every: { first: 1 * second, min: 1 * second, max: 6 * second },
+  disturbances: {
+    readOnly: {
+      first: 1 * second,
+      min: 1 * second,
+      max: 6 * second,
       last: { min: 500 * millisecond, max: 10 * second },
-    });
-    allReadOnly(world, {
-      every: { first: 10 * second, min: 12 * second, max: 30 * second },
+    },
+    allReadOnly: {
+      first: 10 * second,
+      min: 12 * second,
+      max: 30 * second,
       last: { min: 1 * second, max: 4 * second },
-    });
-    crashLeader(world, { first: 2 * second, min: 4 * second, max: 12 * second });
-    crashAnyone(world, { first: 3 * second, min: 5 * second, max: 20 * second });
-    aimedCrashes(world, {
-      every: { first: 2 * second, min: 3 * second, max: 9 * second },
+    },
+    crashLeader: { first: 2 * second, min: 4 * second, max: 12 * second },
+    crashNode: { first: 3 * second, min: 5 * second, max: 20 * second },
+    aimedCrash: {
+      first: 2 * second,
+      min: 3 * second,
+      max: 9 * second,
       dangers: ["campaign", "first-append", "acknowledged", "transfer"],
-    });
-    pauseSomeone(world, { min: 6 * second, max: 20 * second });
+    },
+    pause: { min: 6 * second, max: 20 * second },
   },
 };

@@ -1,69 +1,11 @@
 import { millisecond, second } from "#core/base/units";
-import { aimedCrashes } from "#sim/nemesis/aim";
-import { jumpClocks } from "#sim/nemesis/clock";
-import { crashAnyone, crashLeader, orderlyRestart, powerLossOfAll } from "#sim/nemesis/crash";
-import { failDisks, failMending } from "#sim/nemesis/disk-error";
-import { freezeLeader } from "#sim/nemesis/freeze";
-import { lateTransfer } from "#sim/nemesis/late-transfer";
-import { loneFirstAppend } from "#sim/nemesis/lone-append";
-import { outrunCandidate } from "#sim/nemesis/outrun";
-import { clogSometimes, partition } from "#sim/nemesis/partition";
-import { pauseSomeone, slowDiskSometimes } from "#sim/nemesis/pause";
-import { allReadOnly, fullDiskSometimes, readOnlySometimes } from "#sim/nemesis/read-only";
-import { rotSomeone } from "#sim/nemesis/rot";
-import { wipeSomeone } from "#sim/nemesis/wipe";
-import type { NemesisWorld, Scenario } from "#sim/scenario";
+import type { Sometimes } from "#sim/nemesis/plan";
+import type { Scenario } from "#sim/scenario";
 import { situationNames } from "#sim/situations";
 import { restlessLoad } from "#sim/workload/loads";
 
-type Every = Parameters<typeof crashLeader>[1];
-type Disturbance = (world: NemesisWorld, every: Every) => void;
-
-/** Everything that can go wrong, each at a pace of its own. */
-const disturbances: readonly (readonly [Disturbance, number])[] = [
-  [crashLeader, 5 * second],
-  [crashAnyone, 8 * second],
-  [orderlyRestart, 20 * second],
-  [powerLossOfAll, 12 * second],
-  [
-    (world, every) =>
-      aimedCrashes(world, {
-        every,
-        dangers: ["campaign", "first-append", "acknowledged", "committed", "truncation", "transfer"],
-      }),
-    5 * second,
-  ],
-  [
-    (world, every) =>
-      partition(world, {
-        every,
-        last: { min: 300 * millisecond, max: 3 * second },
-        kinds: ["old-leader", "halves", "one-way", "deaf", "ring"],
-      }),
-    6 * second,
-  ],
-  [(world, every) => clogSometimes(world, every, { min: 100 * millisecond, max: 2 * second }), 6 * second],
-  [loneFirstAppend, 6 * second],
-  [lateTransfer, 6 * second],
-  [freezeLeader, 10 * second],
-  [pauseSomeone, 9 * second],
-  [slowDiskSometimes, 9 * second],
-  [failDisks, 10 * second],
-  [rotSomeone, 6 * second],
-  [wipeSomeone, 25 * second],
-  [jumpClocks, 4 * second],
-  [
-    (world, every) => readOnlySometimes(world, { every, last: { min: 500 * millisecond, max: 5 * second } }),
-    7 * second,
-  ],
-  [(world, every) => allReadOnly(world, { every, last: { min: 1 * second, max: 3 * second } }), 25 * second],
-  [
-    (world, every) => fullDiskSometimes(world, { every, last: { min: 1 * second, max: 5 * second } }),
-    9 * second,
-  ],
-  [outrunCandidate, 6 * second],
-  [failMending, 10 * second],
-];
+/** From its second second on, on average about so many seconds apart in a run that it takes part in. */
+const sometimes = (seconds: number): Sometimes => ({ first: 1 * second, about: seconds * second });
 
 /**
  * A random mix of everything: each disturbance takes part in about half of the runs, from half as often to twice as often
@@ -107,13 +49,27 @@ export const swarm: Scenario = {
     "process.pauseMax": [200 * millisecond, 2 * second],
   },
   reaches: situationNames,
-  nemesis(world) {
-    disturbances.forEach(([disturb, pace], i) => {
-      const draw = world.draw("swarm", i);
-      if (draw % 2 === 0) return;
-      // Half as often to twice as often.
-      const mean = Math.floor((pace * (50 + ((draw >>> 1) % 151))) / 100);
-      disturb(world, { first: 1 * second, min: Math.floor(mean / 2), max: Math.floor((mean * 3) / 2) });
-    });
+  disturbances: {
+    crashLeader: sometimes(5),
+    crashNode: sometimes(8),
+    orderlyRestart: sometimes(20),
+    powerLoss: sometimes(12),
+    aimedCrash: sometimes(5),
+    partition: sometimes(6),
+    clog: { ...sometimes(6), last: { min: 100 * millisecond, max: 2 * second } },
+    loneAppend: sometimes(6),
+    lateTransfer: sometimes(6),
+    freezeLeader: sometimes(10),
+    pause: sometimes(9),
+    slowDisk: sometimes(9),
+    diskError: sometimes(10),
+    rot: sometimes(6),
+    wipe: sometimes(25),
+    clockJump: sometimes(4),
+    readOnly: { ...sometimes(7), last: { min: 500 * millisecond, max: 5 * second } },
+    allReadOnly: { ...sometimes(25), last: { min: 1 * second, max: 3 * second } },
+    fullDisk: { ...sometimes(9), last: { min: 1 * second, max: 5 * second } },
+    outrun: sometimes(6),
+    mendingError: sometimes(10),
   },
 };

@@ -1,8 +1,4 @@
 import { millisecond, second } from "#core/base/units";
-import { aimedCrashes } from "#sim/nemesis/aim";
-import { crashAnyone, crashLeader } from "#sim/nemesis/crash";
-import { partition } from "#sim/nemesis/partition";
-import { wipeSomeone } from "#sim/nemesis/wipe";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
@@ -29,18 +25,22 @@ export const wiped: Scenario = {
     "process.downMin": 10 * millisecond,
     "process.downMax": [100 * millisecond, 2 * second],
   },
-  nemesis(world) {
-    wipeSomeone(world, { first: 3 * second, min: 4 * second, max: 15 * second });
-    crashLeader(world, { first: 3 * second, min: 4 * second, max: 12 * second });
-    crashAnyone(world, { first: 5 * second, min: 6 * second, max: 20 * second });
-    aimedCrashes(world, {
-      every: { first: 4 * second, min: 4 * second, max: 12 * second },
+  disturbances: {
+    wipe: { first: 3 * second, min: 4 * second, max: 15 * second },
+    crashLeader: { first: 3 * second, min: 4 * second, max: 12 * second },
+    crashNode: { first: 5 * second, min: 6 * second, max: 20 * second },
+    aimedCrash: {
+      first: 4 * second,
+      min: 4 * second,
+      max: 12 * second,
       dangers: ["campaign", "first-append", "committed"],
-    });
-    partition(world, {
-      every: { first: 3 * second, min: 4 * second, max: 12 * second },
+    },
+    partition: {
+      first: 3 * second,
+      min: 4 * second,
+      max: 12 * second,
       last: { min: 300 * millisecond, max: 2 * second },
       kinds: ["old-leader", "halves", "one-way"],
-    });
+    },
   },
 };

@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import type { Micros } from "../core/base/units.ts";
 import type { RunResult, RunViolation, TimedTraceEvent, Verdict } from "../sim/scenario.ts";
-import { formatKnob, formatMicros, knobPaths, knobs } from "../sim/settings.ts";
+import { formatKnob, formatMicros, isDisturbance, knobPaths, knobs } from "../sim/settings.ts";
 import type { SimPlan } from "./sim-args.ts";
 
 /** Exit codes, and of many verdicts the most serious wins. */
@@ -169,9 +169,12 @@ export function faultsText(faults: Readonly<Record<string, number>>): string {
 }
 
 function settingsLines(result: RunResult): string[] {
-  return knobPaths.map((path) => {
+  // Which disturbances take part, and not those that do not.
+  const inEffect = knobPaths.filter((path) => !isDisturbance(path) || result.settings[path] !== 0);
+  const width = Math.max(...inEffect.map((path) => path.length));
+  return inEffect.map((path) => {
     const value = result.settings[path];
-    const line = `  ${path.padEnd(21)} ${formatKnob(path, value).padEnd(9)} ${knobs[path].about}`;
+    const line = `  ${path.padEnd(width)} ${formatKnob(path, value).padEnd(9)} ${knobs[path].about}`;
     return value === knobs[path].calm ? pc.dim(line) : line;
   });
 }

@@ -4,6 +4,8 @@ export type { Micros } from "../core/base/units.ts";
 export { millisecond, second } from "../core/base/units.ts";
 export type { TraceEvent } from "../core/io/trace.ts";
 export type { Decision } from "./decisions.ts";
+export type { Disturbance } from "./nemesis/disturbances.ts";
+export type { NemesisPlan, Pace } from "./nemesis/plan.ts";
 export { SettingError } from "./overrides.ts";
 export { SimRun } from "./run.ts";
 export { runSeed } from "./run-seed.ts";

@@ -1,4 +1,4 @@
-import type { NodeId } from "../core/base/brand.ts";
+import type { GroupId, NodeId } from "../core/base/brand.ts";
 import type { Micros } from "../core/base/units.ts";
 import type { TraceEvent, TraceKind } from "../core/io/trace.ts";
 import type { Cluster, CrashKind } from "./cluster.ts";
@@ -10,13 +10,13 @@ import type { FaultSettings } from "./settings.ts";
 import type { TraceReader } from "./trace-sink.ts";
 import type { World } from "./world.ts";
 
-/** Knows who leads, from the trace: the leader of the highest term that was not seen to step down. */
+/** Knows who leads a group, from the trace: the leader of the highest term that was not seen to step down. */
 class LeaderWatch implements TraceReader {
   readonly kinds: readonly TraceKind[] = ["role"];
   private readonly terms = new Map<NodeId, number>();
-  private readonly group: string;
+  readonly group: GroupId;
 
-  constructor(group: string) {
+  constructor(group: GroupId) {
     this.group = group;
   }
 
@@ -46,10 +46,12 @@ class LeaderWatch implements TraceReader {
 export class Nemesis implements NemesisWorld {
   readonly duration: Micros;
   readonly nodes: readonly NodeId[];
+  readonly groups: readonly GroupId[];
   readonly settings: Readonly<FaultSettings>;
   private readonly world: World;
   private readonly cluster: Cluster;
-  private readonly leaders: LeaderWatch;
+  /** One for each group. */
+  private readonly leaders: readonly LeaderWatch[];
   private readonly budget: FaultBudget;
   private ended = false;
 
@@ -63,9 +65,10 @@ export class Nemesis implements NemesisWorld {
     this.duration = options.duration;
     this.budget = options.budget;
     this.nodes = cluster.nodes;
+    this.groups = cluster.groups;
     this.settings = world.settings;
-    this.leaders = new LeaderWatch(cluster.groups[0] ?? "");
-    world.trace.add(this.leaders);
+    this.leaders = cluster.groups.map((group) => new LeaderWatch(group));
+    for (const watch of this.leaders) world.trace.add(watch);
   }
 
   /** The faults are over: nothing repeats any more, and what is still planned does nothing. */
@@ -127,8 +130,19 @@ export class Nemesis implements NemesisWorld {
     return this.world.decisions.decide({ kind: fault.kind, key: fault.key }, draw);
   }
 
-  leader(): NodeId | undefined {
-    return this.leaders.leader((node) => this.cluster.isUp(node));
+  leader(at?: { readonly stream: string; readonly key: number }): NodeId | undefined {
+    const { leaders } = this;
+    const which =
+      at === undefined || leaders.length === 1 ? 0 : this.draw(`${at.stream}.group`, at.key) % leaders.length;
+    return this.running(leaders[which]);
+  }
+
+  leaderOf(group: GroupId): NodeId | undefined {
+    return this.running(this.leaders.find((watch) => watch.group === group));
+  }
+
+  private running(watch: LeaderWatch | undefined): NodeId | undefined {
+    return watch?.leader((node) => this.cluster.isUp(node));
   }
 
   isUp(node: NodeId): boolean {
@@ -163,7 +177,7 @@ export class Nemesis implements NemesisWorld {
   }
 
   restart(node: NodeId): void {
-    this.leaders.forget(node);
+    for (const watch of this.leaders) watch.forget(node);
     this.cluster.start(node);
   }
 

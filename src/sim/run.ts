@@ -11,6 +11,7 @@ import { progressWithin } from "./checker/liveness.ts";
 import { Cluster } from "./cluster.ts";
 import { coreNode } from "./core-node.ts";
 import { FaultBudget } from "./fault-budget.ts";
+import { drawPaces, startDisturbances } from "./nemesis/plan.ts";
 import { Nemesis } from "./nemesis-world.ts";
 import { parseOverrides } from "./overrides.ts";
 import { SeededRandom } from "./random.ts";
@@ -77,7 +78,7 @@ export class SimRun {
     this.lookAt = this.duration;
     const random = new SeededRandom(seed);
     const overrides = parseOverrides(options.overrides ?? {});
-    const drawn = options.settings ?? drawSettings(scenario.faults, random, {});
+    const drawn = options.settings ?? this.drawSettings(random);
     this.settings = drawSettings({ ...drawn }, random, overrides);
     const { decisions } = options;
     this.world = new World({
@@ -176,10 +177,16 @@ export class SimRun {
     return violation === undefined ? withDecisions : { ...withDecisions, violation };
   }
 
+  private drawSettings(random: SeededRandom): FaultSettings {
+    const { faults, disturbances = {} } = this.scenario;
+    return drawSettings({ ...faults, ...drawPaces(disturbances, random) }, random, {});
+  }
+
   private begin(): void {
     for (const node of this.cluster.nodes) this.cluster.start(node);
     this.workload.start();
-    this.scenario.nemesis(this.nemesis);
+    startDisturbances(this.nemesis, this.scenario.disturbances ?? {});
+    this.scenario.nemesis?.(this.nemesis);
     this.planQuiet();
   }
 

@@ -11,6 +11,7 @@ import type { Decision } from "./decisions.ts";
 import type { Work } from "./disk.ts";
 import type { HarmKind } from "./harm.ts";
 import type { History } from "./history/history.ts";
+import type { NemesisPlan } from "./nemesis/plan.ts";
 import type { FaultRanges, FaultSettings } from "./settings.ts";
 import type { Situation } from "./situations.ts";
 
@@ -57,13 +58,16 @@ export interface Scenario {
   readonly faults: FaultRanges;
   /** Rare situations that many runs together must come through. */
   readonly reaches?: readonly Situation[];
-  /** Schedules its actions, once, at the start of a run. */
-  nemesis(world: NemesisWorld): void;
+  /** Which disturbances come, at what pace; each has the knob `nemesis.NAME`. */
+  readonly disturbances?: NemesisPlan;
+  /** What no disturbance of the catalogue does: schedules its actions, once, at the start of a run. */
+  nemesis?(world: NemesisWorld): void;
 }
 
 /** One kind of disturbance and when it comes. Times are drawn, so taking one occurrence out moves no other. */
 export interface NemesisWorld {
   readonly nodes: readonly NodeId[];
+  readonly groups: readonly GroupId[];
   readonly duration: Micros;
   readonly settings: Readonly<FaultSettings>;
   now(): Micros;
@@ -92,8 +96,12 @@ export interface NemesisWorld {
     fault: { readonly kind: string; readonly key: string; readonly node?: NodeId },
     draw: () => string | undefined,
   ): string | undefined;
-  /** The leader of the highest term that is running, as far as the trace told. */
-  leader(): NodeId | undefined;
+  /**
+   * The leader of the highest term that is running, as far as the trace told: of the group that `at` draws, where there are
+   * several; of the first when it is left out.
+   */
+  leader(at?: { readonly stream: string; readonly key: number }): NodeId | undefined;
+  leaderOf(group: GroupId): NodeId | undefined;
   isUp(node: NodeId): boolean;
   isPaused(node: NodeId): boolean;
   /**

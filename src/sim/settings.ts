@@ -1,5 +1,7 @@
 import type { Micros } from "../core/base/units.ts";
 import { mebibyte, millisecond, second } from "../core/base/units.ts";
+import type { Disturbance } from "./nemesis/disturbances.ts";
+import { disturbanceNames, disturbances } from "./nemesis/disturbances.ts";
 import type { SeededRandom } from "./random.ts";
 
 /** A knob's dotted path, as `--override` names it. */
@@ -45,7 +47,11 @@ export type KnobPath =
   | "process.downMax"
   | "process.powerLoss"
   | "process.pauseMax"
-  | "network.duplicateMax";
+  | "network.duplicateMax"
+  | NemesisKnob;
+
+/** The mean distance between two of a disturbance; 0 when it takes no part. */
+export type NemesisKnob = `nemesis.${Disturbance}`;
 
 export type KnobUnit = "probability" | "time" | "bytes" | "count" | "ppm";
 
@@ -61,7 +67,11 @@ const hour: Micros = 3_600 * second;
 const time = (calm: Micros, about: string): Knob => ({ unit: "time", calm, max: hour, about });
 const probability = (about: string): Knob => ({ unit: "probability", calm: 0, max: 1, about });
 
-/** Every fault that the world can make by chance, and how it behaves without. Times are microseconds. */
+const nemesisKnobs = Object.fromEntries(
+  disturbanceNames.map((name) => [`nemesis.${name}`, time(0, disturbances[name])]),
+) as { readonly [path in NemesisKnob]: Knob };
+
+/** Every fault that the world can make by chance, every disturbance, and how it behaves without. Times are microseconds. */
 export const knobs: { readonly [path in KnobPath]: Knob } = {
   "network.latencyMin": time(200, "least one-way delay of a frame"),
   "network.latencyMax": time(1_500, "largest ordinary one-way delay of a frame"),
@@ -123,7 +133,13 @@ export const knobs: { readonly [path in KnobPath]: Knob } = {
   "process.pauseMax": time(2 * second, "longest pause of a process"),
   // At the end, so that the seeds that were there before it draw what they drew.
   "network.duplicateMax": time(0, "largest extra delay of a datagram's second copy"),
+  // Last of all: their paces are drawn elsewhere.
+  ...nemesisKnobs,
 };
+
+export function isDisturbance(path: KnobPath): path is NemesisKnob {
+  return path in nemesisKnobs;
+}
 
 export const knobPaths: readonly KnobPath[] = Object.keys(knobs) as KnobPath[];
 
@@ -197,7 +213,7 @@ export function healSettings(settings: FaultSettings): void {
 export function formatKnob(path: KnobPath, value: number): string {
   switch (knobs[path].unit) {
     case "time":
-      return formatMicros(value);
+      return value === 0 ? "0" : formatMicros(value);
     case "bytes":
       return value >= mebibyte && value % mebibyte === 0 ? `${value / mebibyte}MiB` : `${value}B`;
     case "ppm":
@@ -243,8 +259,8 @@ export function parseKnob(path: KnobPath, text: string): number | string {
   let value: number | undefined;
   let allowed: string;
   if (unit === "time") {
-    value = parseMicros(text);
-    allowed = "a time such as 250us, 5ms or 1.5s";
+    value = text.trim() === "0" ? 0 : parseMicros(text);
+    allowed = "a time such as 250us, 5ms or 1.5s, or 0";
   } else if (unit === "bytes") {
     const match = /^(\d+)(B|KiB|MiB|GiB)?$/.exec(text.trim());
     value = match === null ? undefined : Number(match[1]) * (sizes[match[2] ?? ""] as number);

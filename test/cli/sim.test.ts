@@ -38,6 +38,7 @@ describe("quorumlog sim", () => {
     for (const text of [
       "kill-leader, seed 42: 3 nodes",
       "disk.syncMax          1ms",
+      "nemesis.crashLeader   25s",
       "is elected leader of g0 in term 1",
       "Elections ",
       "Faults ",
@@ -49,6 +50,7 @@ describe("quorumlog sim", () => {
     ]) {
       expect(stdout).to.contain(text);
     }
+    expect(stdout, "a disturbance that takes no part").to.not.contain("nemesis.wipe");
   });
 
   it("prints one object on one line with --json, the same but for wall time in any process", () => {

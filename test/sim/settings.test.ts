@@ -36,6 +36,7 @@ describe("fault settings", () => {
     expect(parseKnob("network.loss", "1.01")).to.contain("probability from 0 to 1");
     expect(parseKnob("network.loss", "-0.1")).to.contain("probability from 0 to 1");
     expect(parseKnob("network.latencyMax", "5")).to.contain("a time such as");
+    expect(parseKnob("nemesis.crashLeader", "0")).to.equal(0);
     expect(parseKnob("disk.capacityBytes", "1MB")).to.contain("a size such as");
     expect(parseKnob("clock.driftMax", "1000001")).to.contain("at most");
     expect(parseOverrides({ "network.loss": ".5", "disk.capacityBytes": "2MiB" })).to.deep.equal({

@@ -15,6 +15,15 @@ import { nodeNamed, pick, within } from "./names.ts";
  */
 export type Danger = "campaign" | "first-append" | "acknowledged" | "committed" | "truncation" | "transfer";
 
+export const dangerNames: readonly Danger[] = [
+  "campaign",
+  "first-append",
+  "acknowledged",
+  "committed",
+  "truncation",
+  "transfer",
+];
+
 const kindsOf: { readonly [danger in Danger]: readonly TraceKind[] } = {
   campaign: ["role"],
   "first-append": ["append"],

@@ -1,6 +1,6 @@
 import type { NodeId } from "../../core/base/brand.ts";
 import type { NemesisWorld } from "../scenario.ts";
-import type { Every } from "./names.ts";
+import type { Every, Span } from "./names.ts";
 import { nodeNamed, pick, within } from "./names.ts";
 
 /** A crash comes up to this many turns after its moment, so that it falls between any two events of a burst. */
@@ -51,9 +51,11 @@ function crashRepeatedly(world: NemesisWorld, { name, every, choose }: Crash): v
   });
 }
 
+const leading = (n: number) => ({ stream: "crash-leader", key: n });
+
 /** Whoever leads crashes, again and again. */
 export function crashLeader(world: NemesisWorld, every: Every): void {
-  crashRepeatedly(world, { name: "crash-leader", every, choose: () => world.leader() });
+  crashRepeatedly(world, { name: "crash-leader", every, choose: (n) => world.leader(leading(n)) });
 }
 
 /** Any node crashes, again and again. */
@@ -66,18 +68,15 @@ export function crashAnyone(world: NemesisWorld, every: Every): void {
 }
 
 /** The leader crashes once, about `at`. */
-export function crashLeaderOnce(
-  world: NemesisWorld,
-  at: { readonly min: number; readonly max: number },
-): void {
+export function crashLeaderOnce(world: NemesisWorld, at: Span): void {
   let done = false;
   crashRepeatedly(world, {
     name: "crash-leader",
     // The distances after the first pass the end of the run.
     every: { min: at.min, max: at.max },
-    choose: () => {
+    choose: (n) => {
       if (done) return undefined;
-      const leader = world.leader();
+      const leader = world.leader(leading(n));
       done = leader !== undefined;
       return leader;
     },

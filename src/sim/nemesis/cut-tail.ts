@@ -22,7 +22,9 @@ export function powerLossInCuts(world: NemesisWorld, every: Every): void {
   if (world.nodes.length < 3) return;
   const waiting = new Map<NodeId, number>();
   world.repeat(name, every, (n) => {
-    const value = world.decide({ kind: name, key: `${name}#${n}` }, () => world.leader());
+    const value = world.decide({ kind: name, key: `${name}#${n}` }, () =>
+      world.leader({ stream: name, key: n }),
+    );
     const leader = nodeNamed(world, value);
     if (leader === undefined || !world.isUp(leader)) return;
     const heal = cutOff(world, leader);

@@ -18,7 +18,9 @@ export function freezeLeader(world: NemesisWorld, every: Every): void {
   const name = "freeze-leader";
   if (world.nodes.length < 2) return;
   world.repeat(name, every, (n) => {
-    const value = world.decide({ kind: name, key: `${name}#${n}` }, () => world.leader());
+    const value = world.decide({ kind: name, key: `${name}#${n}` }, () =>
+      world.leader({ stream: name, key: n }),
+    );
     const leader = nodeNamed(world, value);
     if (leader === undefined || !world.isUp(leader)) return;
     const heal = cutOff(world, leader);

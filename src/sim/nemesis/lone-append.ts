@@ -21,7 +21,7 @@ export function loneFirstAppend(world: NemesisWorld, every: Every): void {
   });
   world.watch(["append"], (event) => {
     if (wanted === undefined || event.kind !== "append" || event.entries[0]?.kind !== "no-op") return;
-    if (event.node !== world.leader()) return;
+    if (event.node !== world.leaderOf(event.group)) return;
     const n = wanted;
     wanted = undefined;
     const others = world.nodes.filter((node) => node !== event.node);

@@ -8,6 +8,12 @@ export interface Every {
   readonly max: number;
 }
 
+/** Bounds of how long something lasts. */
+export interface Span {
+  readonly min: number;
+  readonly max: number;
+}
+
 /** One of `list`, by the draw (stream, key). */
 export function pick<T>(
   world: NemesisWorld,

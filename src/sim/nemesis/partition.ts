@@ -1,7 +1,7 @@
 import type { NodeId } from "../../core/base/brand.ts";
 import { majority } from "../../core/base/quorum.ts";
 import type { Cut, NemesisWorld } from "../scenario.ts";
-import type { Every } from "./names.ts";
+import type { Every, Span } from "./names.ts";
 import { nodeNamed, pick, shuffled, within } from "./names.ts";
 
 /**
@@ -13,10 +13,12 @@ import { nodeNamed, pick, shuffled, within } from "./names.ts";
  */
 export type PartitionKind = "halves" | "old-leader" | "one-way" | "deaf" | "ring";
 
+export const partitionKinds: readonly PartitionKind[] = ["old-leader", "halves", "one-way", "deaf", "ring"];
+
 export interface Partitions {
   readonly every: Every;
   /** How long one lasts. */
-  readonly last: { readonly min: number; readonly max: number };
+  readonly last: Span;
   readonly kinds: readonly PartitionKind[];
 }
 
@@ -42,7 +44,7 @@ export function partition(world: NemesisWorld, { every, last, kinds }: Partition
 function describe(world: NemesisWorld, kind: PartitionKind, n: number): string {
   const order = shuffled(world, { stream: "partition", key: n }, world.nodes);
   if (kind === "ring") return `ring ${order.join(",")}`;
-  const leader = world.leader();
+  const leader = world.leader({ stream: "partition", key: n });
   const aim = kind === "old-leader" || world.draw("partition.aim", n) % 2 === 0;
   if (aim && leader !== undefined) {
     order.splice(order.indexOf(leader), 1);
@@ -76,11 +78,7 @@ function named(world: NemesisWorld, list: string): NodeId[] {
 }
 
 /** One direction between two nodes is held up for a while; nothing is lost. */
-export function clogSometimes(
-  world: NemesisWorld,
-  every: Every,
-  last: { readonly min: number; readonly max: number },
-): void {
+export function clogSometimes(world: NemesisWorld, every: Every, last: Span): void {
   const name = "clog";
   if (world.nodes.length < 2) return;
   world.repeat(name, every, (n) => {

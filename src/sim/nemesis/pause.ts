@@ -9,7 +9,8 @@ export function pauseSomeone(world: NemesisWorld, every: Every): void {
   world.repeat(name, every, (n) => {
     const value = world.decide({ kind: name, key: `${name}#${n}` }, () => {
       const anyone = pick(world, { stream: `${name}.who`, key: n }, world.nodes);
-      const node = world.draw(`${name}.leader`, n) % 2 === 0 ? (world.leader() ?? anyone) : anyone;
+      const led = world.draw(`${name}.leader`, n) % 2 === 0;
+      const node = (led ? world.leader({ stream: name, key: n }) : undefined) ?? anyone;
       return node !== undefined && world.isUp(node) ? node : undefined;
     });
     const node = nodeNamed(world, value);

@@ -1,12 +1,12 @@
 import { millisecond } from "../../core/base/units.ts";
 import type { NemesisWorld } from "../scenario.ts";
-import type { Every } from "./names.ts";
+import type { Every, Span } from "./names.ts";
 import { nodeNamed, pick, within } from "./names.ts";
 
 /** How long a node stays read-only, or a disk full. */
 interface Spell {
   readonly every: Every;
-  readonly last: { readonly min: number; readonly max: number };
+  readonly last: Span;
 }
 
 function spell(world: NemesisWorld, name: string, n: number, { last }: Spell): number {
@@ -22,7 +22,8 @@ export function readOnlySometimes(world: NemesisWorld, options: Spell): void {
   world.repeat(name, options.every, (n) => {
     const value = world.decide({ kind: name, key: `${name}#${n}` }, () => {
       const anyone = pick(world, { stream: `${name}.who`, key: n }, world.nodes);
-      return world.draw(`${name}.leader`, n) % 2 === 0 ? (world.leader() ?? anyone) : anyone;
+      if (world.draw(`${name}.leader`, n) % 2 !== 0) return anyone;
+      return world.leader({ stream: name, key: n }) ?? anyone;
     });
     const node = nodeNamed(world, value);
     if (node === undefined || world.isReadOnly(node)) return;
@@ -70,7 +71,8 @@ export function fullDiskSometimes(world: NemesisWorld, options: Spell): void {
 
 function victims(world: NemesisWorld, name: string, n: number): string[] {
   const { nodes } = world;
-  const first = world.draw(`${name}.leader`, n) % 2 === 0 ? world.leader() : undefined;
+  const led = world.draw(`${name}.leader`, n) % 2 === 0;
+  const first = led ? world.leader({ stream: name, key: n }) : undefined;
   const from = world.draw(`${name}.who`, n) % nodes.length;
   const start = first === undefined ? from : nodes.indexOf(first);
   const chance = world.draw(`${name}.count`, n) % 8;

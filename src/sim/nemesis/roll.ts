@@ -16,19 +16,21 @@ const downMax = 100_000;
 export function crashAtRolls(world: NemesisWorld, every: Every): void {
   const name = "roll-crash";
   let wanted: number | undefined;
-  const halfMade = new Map<NodeId, number>();
+  /** By the log whose segment it is: a node has one for each group. */
+  const halfMade = new Map<string, number>();
   world.repeat(name, every, (n) => {
     wanted = n;
   });
   world.watchNewFiles((node, path) => {
     if (!path.includes("/segment-")) return;
-    const rolls = halfMade.get(node);
-    halfMade.delete(node);
+    const log = `${node} ${path.slice(0, path.lastIndexOf("/"))}`;
+    const rolls = halfMade.get(log);
+    halfMade.delete(log);
     if (rolls !== undefined) strike(world, { node, name: `${name}.roll`, n: rolls, how: "power" });
     if (rolls !== undefined || wanted === undefined) return;
     const n = wanted;
     wanted = undefined;
-    if (strike(world, { node, name, n, how: "kill" })) halfMade.set(node, n);
+    if (strike(world, { node, name, n, how: "kill" })) halfMade.set(log, n);
   });
 }
 

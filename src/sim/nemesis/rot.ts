@@ -25,7 +25,7 @@ export function rotSomeone(world: NemesisWorld, every: Every): void {
     const value = world.decide({ kind: name, key: `${name}#${n}` }, () => {
       const allowed = world.nodes.filter((node) => world.mayHarm(node));
       const anyone = pick(world, { stream: `${name}.who`, key: n }, allowed);
-      const leader = world.leader();
+      const leader = world.leader({ stream: name, key: n });
       const led =
         leader !== undefined && allowed.includes(leader) && world.draw(`${name}.leader`, n) % 3 === 0;
       const node = led ? leader : anyone;
@@ -64,7 +64,8 @@ function strike(
   world.after(downFor, () => {
     world.restart(node);
     const mending = draw("mending", 0, mendingMax);
-    if (then === 3 || then === 4) world.after(mending, () => again(world, world.leader(), n));
+    if (then === 3 || then === 4)
+      world.after(mending, () => again(world, world.leader({ stream: "rot.again", key: n }), n));
     if (then === 5) world.after(mending, () => again(world, node, n));
   });
 }

@@ -20,7 +20,7 @@ export function wipeSomeone(world: NemesisWorld, every: Every): void {
         (node) => world.mayHarm(node) && (world.isMember(node) || wiped.has(node)),
       );
       const anyone = pick(world, { stream: `${name}.who`, key: n }, voters);
-      const leader = world.leader();
+      const leader = world.leader({ stream: name, key: n });
       const led =
         leader !== undefined && voters.includes(leader) && world.draw(`${name}.leader`, n) % 2 === 0;
       return led ? leader : anyone;

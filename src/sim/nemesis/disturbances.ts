@@ -1,0 +1,36 @@
+/**
+ * Every disturbance and what it does, each under one name: a scenario gives it a pace, the knob `nemesis.NAME` holds the pace
+ * that is in effect, and `plan.ts` starts it. A new one stands at the end, so that the seeds that were there before it draw
+ * what they drew.
+ */
+export const disturbances = {
+  crashLeader: "the leader crashes",
+  crashNode: "any node crashes",
+  orderlyRestart: "a node is stopped in good order and started again",
+  powerLoss: "all nodes lose their power within a moment",
+  aimedCrash: "a node crashes at a moment at which it hurts most",
+  partition: "the network falls apart",
+  clog: "one direction between two nodes is held up",
+  loneAppend: "a leader's first entry reaches one slow disk only, and the leader loses its power",
+  lateTransfer: "an order to campaign arrives when the transfer was given up",
+  freezeLeader:
+    "the leader stands still, cut off, and finds its clients' calls before it hears of its successor",
+  pause: "a process stands still",
+  slowDisk: "a disk becomes many times slower",
+  diskError: "the next write or sync of a disk fails, often in the middle of a campaign, an append or a cut",
+  rot: "part of a node's log rots, mostly as it crashes",
+  wipe: "a voter's directory is emptied",
+  clockJump: "a wall clock jumps",
+  readOnly: "a node is made read-only",
+  allReadOnly: "all nodes are made read-only",
+  fullDisk: "disks fill up: one, a majority or all",
+  outrun: "a candidate's questions are held up, so that a rival wins its term",
+  mendingError: "a sync fails just when damage was mended",
+  cutTail: "the power fails while an old leader cuts the tail that nobody else has",
+  rollCrash:
+    "a process is killed while it makes a segment; its power fails when the log rolls into that segment",
+} as const;
+
+export type Disturbance = keyof typeof disturbances;
+
+export const disturbanceNames: readonly Disturbance[] = Object.keys(disturbances) as Disturbance[];
