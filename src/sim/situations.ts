@@ -30,7 +30,8 @@ export const situations = {
   "wiped-voter-back": "a voter came back with an empty directory",
   "leader-full": "the disk of a leader filled up",
   "no-op-on-reserve": "a leader whose disk was full committed its no-op from the reserve",
-  "majority-full-refused": "a leader refused appends because the disks were full",
+  "full-handed-over": "a leader whose disk was full handed leadership over",
+  "majority-full-refused": "a leader of several refused appends, for the disks of a majority were full",
   "pending-full-refused": "a node refused a call, for as many as it takes were waiting already",
   "read-only-handed-over": "a read-only leader handed leadership over",
   "read-only-yielded": "a read-only node gave way to a writable voter",
@@ -55,8 +56,16 @@ interface Seen {
   /** The term of its campaign while that is under way; 0 when none is. */
   campaignTerm: number;
   intake: "open" | "read-only" | "full";
-  damaged: boolean;
+  /** What becomes of its damage: `cut` when its log was cut since and nothing was mended after that. */
+  damage: "none" | "open" | "cut";
 }
+
+/** What a hand-over is, by what its leader took from clients. */
+const handedOver = {
+  open: "transfer-done",
+  "read-only": "read-only-handed-over",
+  full: "full-handed-over",
+} as const;
 
 /** Counts rare situations on the trace and in the clients' history. It reads each event before the model takes it in. */
 export class Situations implements TraceReader {
@@ -109,7 +118,7 @@ export class Situations implements TraceReader {
         campaigning: false,
         campaignTerm: 0,
         intake: "open",
-        damaged: false,
+        damage: "none",
       };
       this.seen.set(member, seen);
     }
@@ -127,7 +136,7 @@ export class Situations implements TraceReader {
         if (event.tornBytes > 0) this.count("torn-tail-cut");
         if (this.wiped.delete(event.node)) this.count("wiped-voter-back");
         Object.assign(seen, { leads: 0, openNoOp: -1, campaigning: false, campaignTerm: 0, intake: "open" });
-        seen.damaged = event.standing === "damaged";
+        seen.damage = event.standing === "damaged" ? "open" : "none";
         return;
       case "role":
         return this.onRole(event, member, seen);
@@ -157,17 +166,21 @@ export class Situations implements TraceReader {
         return;
       case "transfer":
         if (event.change === "failed") this.count("transfer-failed");
-        if (event.change === "done")
-          this.count(seen.intake === "open" ? "transfer-done" : "read-only-handed-over");
+        if (event.change === "done") this.count(handedOver[seen.intake]);
         return;
       case "damage":
         if (event.change === "mended") this.count("damage-mended");
+        seen.damage = "open";
         return;
       case "standing":
         if (event.standing === "failed") this.count("disk-failed");
+        // Whole again, and not by mending: what was damaged is gone.
+        else if (event.standing !== "damaged" && seen.damage === "cut") this.count("damage-cut");
+        seen.damage = event.standing === "damaged" ? "open" : "none";
         return;
       case "refuse":
-        if (event.code === "disk-full") this.count("majority-full-refused");
+        if (event.code === "disk-full" && this.isMajorityFull(this.model.of(event)))
+          this.count("majority-full-refused");
         if (event.code === "pending-full") this.count("pending-full-refused");
         return;
       default:
@@ -178,7 +191,12 @@ export class Situations implements TraceReader {
   private onTruncate(entryTerm: number, seen: Seen): void {
     this.count("tail-truncated");
     if (seen.ledTerms.has(entryTerm)) this.count("leader-cut-own-entries");
-    if (seen.damaged) this.count("damage-cut");
+    if (seen.damage !== "none") seen.damage = "cut";
+  }
+
+  private isMajorityFull({ group }: Member): boolean {
+    const full = group.members.filter((member) => this.of(member).intake === "full");
+    return group.members.length > 1 && full.length >= group.majority;
   }
 
   private onRole(event: Extract<TraceEvent, { kind: "role" }>, member: Member, seen: Seen): void {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { emptyLogEnd } from "#core/base/entry";
-import type { TraceEvent } from "#core/io/trace";
+import type { Intake, TraceEvent } from "#core/io/trace";
 import { Situations, situationNames } from "#sim/situations";
 import { dataEntries, group, lastOf, nodeOf, noOp, Trace } from "./checker/trace-builder.ts";
 
@@ -78,6 +78,51 @@ describe("rare situations", () => {
       .elect(0, 1, [0, 1]);
     readOnly.emit({ kind: "transfer", ...at(0), term: 1, to: nodeOf(1), change: "done" });
     expect(readOnly.seen).to.deep.equal(["read-only-handed-over", "read-only-led"]);
+  });
+
+  it("tell a full leader that hands over from a read-only and an open one", () => {
+    const handedOver = (intake: Intake): string[] => {
+      const trace = new Watched().elect(0, 1, [0, 1]).emit({ kind: "intake", ...at(0), intake, room: 0 });
+      return trace.transfer(0, 1, 1, "done").seen;
+    };
+    expect(handedOver("open")).to.deep.equal(["transfer-done"]);
+    expect(handedOver("read-only")).to.deep.equal(["read-only-handed-over"]);
+    expect(handedOver("full")).to.deep.equal(["leader-full", "full-handed-over"]);
+  });
+
+  it("are a refusal by a full majority when a majority of several is full, and not for one disk or one node", () => {
+    const refused = (size: number, full: readonly number[]): boolean => {
+      const trace = new Watched(size).elect(0, 1, [0, 1].slice(0, size));
+      for (const node of full) trace.emit({ kind: "intake", ...at(node), intake: "full", room: 0 });
+      trace.emit({ kind: "refuse", ...at(0), code: "disk-full", peer: "" });
+      return trace.seen.includes("majority-full-refused");
+    };
+    expect(refused(3, [0])).to.equal(false);
+    expect(refused(3, [1, 2])).to.equal(true);
+    expect(refused(5, [0, 1])).to.equal(false);
+    expect(refused(5, [0, 1, 2])).to.equal(true);
+    expect(refused(1, [0])).to.equal(false);
+  });
+
+  it("tell damage that was cut from damage that was mended, and from a cut after or beside it", () => {
+    const entries = dataEntries(lastOf(first), 1, [1, 2, 3]);
+    const damaged = (): Watched =>
+      new Watched()
+        .elect(0, 1, [0, 1])
+        .replicate([1], 1, first)
+        .replicate([1], 1, entries)
+        .damage(1, 2, 2)
+        .standing(1, "damaged");
+    const seen = (trace: Watched): string[] => trace.seen.filter((name) => name.startsWith("damage"));
+    expect(seen(damaged().truncate(1, 2).standing(1, "member"))).to.deep.equal(["damage-cut"]);
+    expect(seen(damaged().truncate(1, 3).damage(1, 2, 2, "mended").standing(1, "member"))).to.deep.equal([
+      "damage-mended",
+    ]);
+    const mended = damaged().damage(1, 2, 2, "mended").standing(1, "member").truncate(1, 3);
+    expect(seen(mended), "it is a member again").to.deep.equal(["damage-mended"]);
+    expect(seen(damaged().truncate(1, 3)), "it is damaged still").to.deep.equal([]);
+    const started = new Watched().recovered(1, lastOf(first), { term: 1, votedFor: "" }, "damaged");
+    expect(seen(started.truncate(1, 0).standing(1, "member"))).to.deep.equal(["damage-cut"]);
   });
 
   it("have names that the table and the swarm share", () => {
