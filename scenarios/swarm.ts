@@ -32,7 +32,9 @@ export const swarm: Scenario = {
     "disk.slow": [0, 0.02],
     "disk.syncMax": [1 * millisecond, 15 * millisecond],
     "disk.stall": [0, 0.0003],
+    "disk.stallMax": [100 * millisecond, 1 * second],
     "disk.survive": [0, 1],
+    "disk.ioError": [0, 0.0001],
     "disk.readError": [0, 0.002],
     "disk.writeError": [0, 0.0002],
     "disk.syncError": [0, 0.0005],
@@ -71,5 +73,7 @@ export const swarm: Scenario = {
     fullDisk: { ...sometimes(9), last: { min: 1 * second, max: 5 * second } },
     outrun: sometimes(6),
     mendingError: sometimes(10),
+    cutTail: sometimes(6),
+    rollCrash: sometimes(4),
   },
 };

@@ -10,8 +10,9 @@ import type { NodeAtEnd, Violation } from "./checker/checker.ts";
 import { progressWithin } from "./checker/liveness.ts";
 import { Cluster } from "./cluster.ts";
 import { coreNode } from "./core-node.ts";
+import { loadOf, settingsOf } from "./effective.ts";
 import { FaultBudget } from "./fault-budget.ts";
-import { drawPaces, startDisturbances } from "./nemesis/plan.ts";
+import { startDisturbances } from "./nemesis/plan.ts";
 import { Nemesis } from "./nemesis-world.ts";
 import { parseOverrides } from "./overrides.ts";
 import { SeededRandom } from "./random.ts";
@@ -78,7 +79,7 @@ export class SimRun {
     this.lookAt = this.duration;
     const random = new SeededRandom(seed);
     const overrides = parseOverrides(options.overrides ?? {});
-    const drawn = options.settings ?? this.drawSettings(random);
+    const drawn = options.settings ?? settingsOf(scenario, random);
     this.settings = drawSettings({ ...drawn }, random, overrides);
     const { decisions } = options;
     this.world = new World({
@@ -114,7 +115,8 @@ export class SimRun {
       },
     });
     if (options.listener !== undefined) this.world.trace.listen(options.listener);
-    this.workload = (options.createWorkload ?? createWorkload)(this.workloadWorld(), scenario.workload);
+    const load = loadOf(scenario, this.settings);
+    this.workload = (options.createWorkload ?? createWorkload)(this.workloadWorld(), load);
     this.guard(() => this.begin());
   }
 
@@ -175,11 +177,6 @@ export class SimRun {
     const withDecisions =
       this.options.decisions === undefined ? base : { ...base, decisions: this.world.decisions.made };
     return violation === undefined ? withDecisions : { ...withDecisions, violation };
-  }
-
-  private drawSettings(random: SeededRandom): FaultSettings {
-    const { faults, disturbances = {} } = this.scenario;
-    return drawSettings({ ...faults, ...drawPaces(disturbances, random) }, random, {});
   }
 
   private begin(): void {

@@ -36,9 +36,9 @@ export interface WorkloadOptions {
   readonly payloadBytesMax: number;
   /** Bodies in one append call. */
   readonly batchMax: number;
-  /** A client leaves, calls in flight and all, and comes back with a new session after about this long. Never when left out. */
+  /** A client leaves, calls in flight and all, and comes back with a new session after about this long. Never when left out or 0. */
   readonly sessionSpan?: Micros;
-  /** Leadership is asked to move to a drawn node about this often. Never when left out. */
+  /** Leadership is asked to move to a drawn node about this often. Never when left out or 0. */
   readonly transferEvery?: Micros;
 }
 

@@ -48,6 +48,8 @@ export type KnobPath =
   | "process.powerLoss"
   | "process.pauseMax"
   | "network.duplicateMax"
+  | "load.sessionSpan"
+  | "load.transferEvery"
   | NemesisKnob;
 
 /** The mean distance between two of a disturbance; 0 when it takes no part. */
@@ -133,6 +135,11 @@ export const knobs: { readonly [path in KnobPath]: Knob } = {
   "process.pauseMax": time(2 * second, "longest pause of a process"),
   // At the end, so that the seeds that were there before it draw what they drew.
   "network.duplicateMax": time(0, "largest extra delay of a datagram's second copy"),
+  "load.sessionSpan": time(
+    0,
+    "a client leaves about so often, calls in flight and all, and comes back as another",
+  ),
+  "load.transferEvery": time(0, "leadership is asked to move to a drawn node about so often"),
   // Last of all: their paces are drawn elsewhere.
   ...nemesisKnobs,
 };

@@ -3,6 +3,7 @@ import * as path from "node:path";
 import { expect } from "chai";
 import { second } from "#core/base/units";
 import { scenarios } from "#scenarios/index";
+import { disturbanceNames } from "#sim/nemesis/disturbances";
 import { runSeed } from "#sim/run-seed";
 import { projectRoot } from "../support/sources.ts";
 
@@ -18,6 +19,17 @@ describe("the scenarios", () => {
       expect(row, name).to.contain(`| ${nodes.join(", ")} |`);
       expect(duration, name).to.equal(60 * second);
     }
+  });
+
+  it("are mixed by swarm, which has every disturbance, every fault, danger and partition of any other", () => {
+    const swarm = scenarios.find(({ name }) => name === "swarm");
+    if (swarm === undefined) throw new Error("swarm is gone");
+    expect(Object.keys(swarm.disturbances ?? {})).to.have.members(disturbanceNames);
+    for (const { name, faults } of scenarios)
+      expect(Object.keys(swarm.faults), name).to.include.members(Object.keys(faults));
+    // Left out, they are all that there are.
+    expect(swarm.disturbances?.partition).to.not.have.property("kinds");
+    expect(swarm.disturbances?.aimedCrash).to.not.have.property("dangers");
   });
 
   for (const scenario of scenarios) {

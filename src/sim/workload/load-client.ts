@@ -277,7 +277,7 @@ export class LoadClient {
 
   private planChurn(): void {
     const { sessionSpan } = this.options;
-    if (sessionSpan === undefined) return;
+    if (sessionSpan === undefined || sessionSpan === 0) return;
     const span = between(this.draw(place.churn), Math.floor(sessionSpan / 2), Math.floor(sessionSpan * 1.5));
     this.churnAt = this.world.now() + span;
   }

@@ -134,7 +134,7 @@ export class Workload implements WorkloadPort {
   /** Asks for a change of leaders now and then. Whether it happens is the cluster's affair. */
   private planTransfer(): void {
     const { transferEvery } = this.options;
-    if (transferEvery === undefined) return;
+    if (transferEvery === undefined || transferEvery === 0) return;
     this.transfers += 1;
     const gap = between(
       this.draw(this.transfers * 2),

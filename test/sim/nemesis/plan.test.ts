@@ -6,7 +6,7 @@ import { drawPaces } from "#sim/nemesis/plan";
 import { SeededRandom } from "#sim/random";
 import { runSeed } from "#sim/run-seed";
 import type { NemesisWorld, RunResult, Scenario } from "#sim/scenario";
-import { nothingAsked } from "#sim/workload/loads";
+import { nothingAsked, restlessLoad } from "#sim/workload/loads";
 import { noLoad, toyNodes } from "../support/toy.ts";
 
 const calm: Scenario = {
@@ -40,6 +40,13 @@ describe("a nemesis plan", () => {
     expect(often).to.be.within(24, 50);
     expect(rehearse(plan, { "nemesis.crashNode": "0" }).faults).to.deep.equal({});
     expect(rehearse({}, { "nemesis.partition": "2s" }).faults["cut"]).to.be.greaterThan(10);
+  });
+
+  it("leaves transfers and clients that leave to the load, whose pace is a setting too", () => {
+    const asked = (overrides: Readonly<Record<string, string>>): number =>
+      runSeed({ ...calm, duration: 20 * second, workload: restlessLoad }, 1, { overrides }).elections;
+    expect(asked({}), "leadership moves").to.be.greaterThan(2);
+    expect(asked({ "load.transferEvery": "0" })).to.equal(1);
   });
 
   it("lets a seed leave out what comes sometimes, and draws its pace", () => {
