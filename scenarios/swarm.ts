@@ -51,6 +51,7 @@ export const swarm: Scenario = {
     "process.pauseMax": [200 * millisecond, 2 * second],
   },
   reaches: situationNames,
+  floor: { simulated: 60 * second, acked: 1_000, faults: 15 },
   disturbances: {
     crashLeader: sometimes(5),
     crashNode: sometimes(8),

@@ -42,6 +42,13 @@ export interface WorkloadOptions {
   readonly transferEvery?: Micros;
 }
 
+/** What the median of many runs must come to at least: a rehearsal is no stroll. */
+export interface Floor {
+  readonly simulated: Micros;
+  readonly acked: number;
+  readonly faults: number;
+}
+
 /** One rehearsal: who takes part, what they are asked, and what goes wrong. */
 export interface Scenario {
   readonly name: string;
@@ -58,6 +65,8 @@ export interface Scenario {
   readonly faults: FaultRanges;
   /** Rare situations that many runs together must come through. */
   readonly reaches?: readonly Situation[];
+  /** What the median of many runs must come to. */
+  readonly floor?: Floor;
   /** Which disturbances come, at what pace; each has the knob `nemesis.NAME`. */
   readonly disturbances?: NemesisPlan;
   /** What no disturbance of the catalogue does: schedules its actions, once, at the start of a run. */
