@@ -31,6 +31,15 @@ export const bitRot: Scenario = {
     "process.downMin": 10 * millisecond,
     "process.downMax": [50 * millisecond, 2 * second],
   },
+  reaches: [
+    "damage-mended",
+    "damage-cut",
+    "disk-failed",
+    "tail-truncated",
+    "leader-cut-own-entries",
+    "torn-tail-cut",
+    "two-leaders",
+  ],
   disturbances: {
     rot: { first: 2 * second, min: 800 * millisecond, max: 4 * second },
     crashNode: { first: 3 * second, min: 2 * second, max: 8 * second },
@@ -48,6 +57,7 @@ export const bitRot: Scenario = {
       kinds: ["old-leader", "old-leader", "halves"],
     },
     loneAppend: { first: 2 * second, min: 2 * second, max: 8 * second },
+    rotTail: { first: 3 * second, min: 3 * second, max: 10 * second },
     mendingError: { first: 4 * second, min: 6 * second, max: 20 * second },
   },
 };

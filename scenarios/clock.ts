@@ -28,6 +28,7 @@ export const clock: Scenario = {
     "process.powerLoss": [0, 0.3],
     "process.pauseMax": [200 * millisecond, 4 * second],
   },
+  reaches: ["paused-leader-deposed", "two-leaders", "reads-aborted", "retry-deduplicated"],
   disturbances: {
     clockJump: { first: 1 * second, min: 200 * millisecond, max: 4 * second },
     pause: { first: 2 * second, min: 500 * millisecond, max: 5 * second },

@@ -30,6 +30,14 @@ export const diskError: Scenario = {
     "process.downMin": 10 * millisecond,
     "process.downMax": [50 * millisecond, 1 * second],
   },
+  reaches: [
+    "disk-failed",
+    "torn-tail-cut",
+    "tail-truncated",
+    "leader-cut-own-entries",
+    "acknowledgement-lost",
+    "reads-aborted",
+  ],
   disturbances: {
     diskError: { first: 1 * second, min: 1 * second, max: 5 * second },
     crashNode: { first: 3 * second, min: 2 * second, max: 10 * second },

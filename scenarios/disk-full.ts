@@ -27,6 +27,14 @@ export const diskFull: Scenario = {
     "process.powerLoss": [0, 0.6],
     "process.downMax": [100 * millisecond, 3 * second],
   },
+  reaches: [
+    "leader-full",
+    "no-op-on-reserve",
+    "majority-full-refused",
+    "full-handed-over",
+    "full-yielded",
+    "crash-before-first-commit",
+  ],
   disturbances: {
     fullDisk: {
       first: 1 * second,

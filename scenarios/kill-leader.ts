@@ -14,6 +14,7 @@ export const killLeader: Scenario = {
   budget: "recoverable",
   workload: ordinaryLoad,
   faults: { "process.downMin": 1 * second, "process.downMax": 10 * second },
+  reaches: ["retry-deduplicated"],
   disturbances: {
     crashLeader: { min: 10 * second, max: 40 * second, once: true },
   },

@@ -27,6 +27,18 @@ export const partitions: Scenario = {
     "clock.driftMax": [0, 10_000],
     "process.powerLoss": [0, 0.5],
   },
+  reaches: [
+    "tail-truncated",
+    "leader-cut-own-entries",
+    "acknowledgement-lost",
+    "reads-aborted",
+    "candidate-outrun",
+    "split-vote",
+    "stepped-down-without-quorum",
+    "two-leaders",
+    "paused-leader-deposed",
+    "transfer-failed",
+  ],
   disturbances: {
     partition: {
       first: 2 * second,

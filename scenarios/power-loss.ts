@@ -24,6 +24,16 @@ export const powerLoss: Scenario = {
     "process.downMin": 10 * millisecond,
     "process.downMax": [50 * millisecond, 2 * second],
   },
+  reaches: [
+    "torn-tail-cut",
+    "tail-truncated",
+    "leader-cut-own-entries",
+    "crash-before-first-commit",
+    "vote-refused-for-log",
+    "candidate-outrun",
+    "acknowledgement-lost",
+    "split-vote",
+  ],
   disturbances: {
     powerLoss: { first: 3 * second, min: 2 * second, max: 8 * second },
     crashLeader: { first: 2 * second, min: 3 * second, max: 12 * second },

@@ -21,6 +21,14 @@ export const readonly: Scenario = {
     "process.downMax": [100 * millisecond, 3 * second],
     "process.pauseMax": 1 * second,
   },
+  reaches: [
+    "read-only-handed-over",
+    "read-only-yielded",
+    "read-only-led",
+    "transfer-done",
+    "crash-before-first-commit",
+    "paused-leader-deposed",
+  ],
   disturbances: {
     readOnly: {
       first: 1 * second,

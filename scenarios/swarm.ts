@@ -76,5 +76,6 @@ export const swarm: Scenario = {
     mendingError: sometimes(10),
     cutTail: sometimes(6),
     rollCrash: sometimes(4),
+    rotTail: sometimes(8),
   },
 };

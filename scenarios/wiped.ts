@@ -25,6 +25,7 @@ export const wiped: Scenario = {
     "process.downMin": 10 * millisecond,
     "process.downMax": [100 * millisecond, 2 * second],
   },
+  reaches: ["wiped-voter-back", "crash-before-first-commit", "acknowledgement-lost", "retry-deduplicated"],
   disturbances: {
     wipe: { first: 3 * second, min: 4 * second, max: 15 * second },
     crashLeader: { first: 3 * second, min: 4 * second, max: 12 * second },

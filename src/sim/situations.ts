@@ -30,6 +30,7 @@ export const situations = {
   "wiped-voter-back": "a voter came back with an empty directory",
   "leader-full": "the disk of a leader filled up",
   "no-op-on-reserve": "a leader whose disk was full committed its no-op from the reserve",
+  "full-yielded": "a node whose disk was full gave way to a voter with room",
   "full-handed-over": "a leader whose disk was full handed leadership over",
   "majority-full-refused": "a leader of several refused appends, for the disks of a majority were full",
   "pending-full-refused": "a node refused a call, for as many as it takes were waiting already",
@@ -201,7 +202,7 @@ export class Situations implements TraceReader {
 
   private onRole(event: Extract<TraceEvent, { kind: "role" }>, member: Member, seen: Seen): void {
     if (event.reason === "check-quorum") this.count("stepped-down-without-quorum");
-    if (event.reason === "yields") this.count("read-only-yielded");
+    if (event.reason === "yields") this.count(seen.intake === "full" ? "full-yielded" : "read-only-yielded");
     // Its election timer ran out in the term in which it had asked for votes.
     if (event.role === "pre-candidate" && seen.campaigning) this.count("split-vote");
     if (event.role === "follower" && event.leader !== "" && seen.campaignTerm === event.term)

@@ -8,16 +8,17 @@ import { runSeed } from "#sim/run-seed";
 import { projectRoot } from "../support/sources.ts";
 
 describe("the scenarios", () => {
-  it("have a file, a name of their own and a row in the README each, and run 60 seconds unless told otherwise", () => {
+  it("have a file, a name of their own and a row in the README each, say what they must come through, and run 60 seconds unless told otherwise", () => {
     const readme = fs.readFileSync(path.join(projectRoot, "scenarios/README.md"), "utf8");
     const files = fs.readdirSync(path.join(projectRoot, "scenarios"));
     const names = scenarios.map((scenario) => scenario.name);
     expect(new Set(names).size).to.equal(names.length);
-    for (const { name, nodes, duration } of scenarios) {
+    for (const { name, nodes, duration, reaches = [] } of scenarios) {
       expect(files, name).to.include(`${name}.ts`);
       const row = readme.split("\n").find((line) => line.startsWith(`| \`${name}\` |`)) ?? "";
       expect(row, name).to.contain(`| ${nodes.join(", ")} |`);
       expect(duration, name).to.equal(60 * second);
+      expect(reaches, `${name}: rare situations that it is for`).to.not.have.length(0);
     }
   });
 

@@ -88,6 +88,10 @@ describe("rare situations", () => {
     expect(handedOver("open")).to.deep.equal(["transfer-done"]);
     expect(handedOver("read-only")).to.deep.equal(["read-only-handed-over"]);
     expect(handedOver("full")).to.deep.equal(["leader-full", "full-handed-over"]);
+    const yielded = (intake: Intake): string[] =>
+      new Watched().emit({ kind: "intake", ...at(0), intake, room: 0 }).role(0, 1, "follower", "yields").seen;
+    expect(yielded("read-only")).to.deep.equal(["read-only-yielded"]);
+    expect(yielded("full")).to.deep.equal(["full-yielded"]);
   });
 
   it("are a refusal by a full majority when a majority of several is full, and not for one disk or one node", () => {

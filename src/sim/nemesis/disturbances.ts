@@ -29,6 +29,7 @@ export const disturbances = {
   cutTail: "the power fails while an old leader cuts the tail that nobody else has",
   rollCrash:
     "a process is killed while it makes a segment; its power fails when the log rolls into that segment",
+  rotTail: "what an old leader alone has appended rots as it crashes",
 } as const;
 
 export type Disturbance = keyof typeof disturbances;

@@ -22,6 +22,7 @@ import { pauseSomeone, slowDiskSometimes } from "./pause.ts";
 import { allReadOnly, fullDiskSometimes, readOnlySometimes } from "./read-only.ts";
 import { crashAtRolls } from "./roll.ts";
 import { rotSomeone } from "./rot.ts";
+import { rotTails } from "./rot-tail.ts";
 import { wipeSomeone } from "./wipe.ts";
 
 /** In about half of the runs, and there from twice as often to half as often as `about`. */
@@ -80,6 +81,7 @@ const starts: { readonly [name in Disturbance]: Start<name> } = {
   mendingError: failMending,
   cutTail: powerLossInCuts,
   rollCrash: crashAtRolls,
+  rotTail: rotTails,
 };
 
 /** The knobs `nemesis.NAME` of a run: the mean distance between two of each disturbance that takes part; 0 for those left out. */
