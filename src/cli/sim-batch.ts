@@ -5,10 +5,11 @@ import type { RunResult } from "../sim/scenario.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { SimArguments } from "./sim-args.ts";
 import { findScenario, runOptionsOf } from "./sim-args.ts";
+import { verdictText } from "./sim-report.ts";
 import { runSeedWithBreaks } from "./sim-single.ts";
 import { Summary, told } from "./sim-summary.ts";
 
-/** `quorumlog sim --seeds A..B`: many runs and a summary. @returns the exit code; undefined when interrupted. */
+/** `quorumlog sim --seeds A..B`: many runs and a summary, when interrupted of those that ran. @returns the exit code; undefined then. */
 export async function simulateMany(args: SimArguments, interrupt: Interrupt): Promise<number | undefined> {
   const summary = new Summary(findScenario(args.plan.scenario));
   const started = performance.now();
@@ -17,6 +18,10 @@ export async function simulateMany(args: SimArguments, interrupt: Interrupt): Pr
   const add = (result: RunResult): void => {
     summary.add(result);
     bar?.increment(1, { failed: summary.failed.length });
+    // Of a long run nobody should have to wait for the end to hear what it found.
+    if (bar === undefined && result.verdict !== "pass") {
+      process.stderr.write(`seed ${result.seed}: ${verdictText(result.verdict)}\n`);
+    }
   };
   try {
     if (args.jobs === 1 || total === 1) await inThisThread(args, interrupt, add);
@@ -24,13 +29,13 @@ export async function simulateMany(args: SimArguments, interrupt: Interrupt): Pr
   } finally {
     bar?.stop();
   }
-  if (interrupt.requested && summary.seeds < total) {
-    process.stderr.write(`interrupted after ${summary.seeds} of ${total} seeds\n`);
-    return undefined;
-  }
+  const interrupted = interrupt.requested && summary.seeds < total;
+  if (interrupted) process.stderr.write(`interrupted after ${summary.seeds} of ${total} seeds\n`);
   const wallMs = performance.now() - started;
-  process.stdout.write(args.json ? `${JSON.stringify(summary.json(wallMs))}\n` : told(summary, args, wallMs));
-  return summary.exitCode;
+  process.stdout.write(
+    args.json ? `${JSON.stringify({ ...summary.json(wallMs), interrupted })}\n` : told(summary, args, wallMs),
+  );
+  return interrupted ? undefined : summary.exitCode;
 }
 
 async function inThisThread(

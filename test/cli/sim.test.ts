@@ -168,7 +168,7 @@ describe("quorumlog sim", () => {
     });
   }
 
-  it("exits 130 soon after Ctrl-C, with workers and without", async () => {
+  it("exits 130 soon after Ctrl-C, with workers and without, and tells what it found so far", async () => {
     for (const jobs of ["1", "2"]) {
       const child = spawn(
         process.execPath,
@@ -182,7 +182,8 @@ describe("quorumlog sim", () => {
       setTimeout(() => child.kill("SIGINT"), 1_500);
       const code = await new Promise((resolve) => child.on("close", resolve));
       expect(code).to.equal(130);
-      expect(stdout).to.equal("");
+      const { seeds, passed, interrupted } = JSON.parse(stdout);
+      expect({ interrupted, passed }).to.deep.equal({ interrupted: true, passed: seeds });
     }
   });
 
