@@ -77,5 +77,8 @@ export const swarm: Scenario = {
     cutTail: sometimes(6),
     rollCrash: sometimes(4),
     rotTail: sometimes(8),
+    laneLag: sometimes(3),
+    firstEntriesLag: sometimes(5),
+    closedRot: sometimes(9),
   },
 };

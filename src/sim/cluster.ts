@@ -9,7 +9,9 @@ import { DiskWorld, SimDisk } from "./disk.ts";
 import type { FaultBudget } from "./fault-budget.ts";
 import { Operator } from "./operator.ts";
 import type { SimProcess } from "./process.ts";
-import type { ClientHost, CreateNode, Cut, SimNode } from "./scenario.ts";
+import type { ClientHost, CreateNode, Cut, PeerLane, SimNode } from "./scenario.ts";
+import { orderlyStop } from "./scenario.ts";
+
 import { callEvent, eventKinds, turnInput } from "./scheduler.ts";
 import type { World } from "./world.ts";
 
@@ -175,7 +177,7 @@ export class Cluster {
       instance.stop(() => {
         if (process.life !== life) return;
         this.world.count("orderly-stop");
-        this.world.trace.fault(node, "crash", "stopped in good order");
+        this.world.trace.fault(node, "crash", orderlyStop);
         this.gone(slot, "kill");
         ended();
       }),
@@ -212,10 +214,12 @@ export class Cluster {
     return { heal: () => this.healCut(cut) };
   }
 
-  clog(from: NodeId, to: NodeId, until: number): void {
-    this.world.count("clog");
-    this.world.trace.fault(from, "clog", `${from}>${to} until ${until}`);
-    this.world.network.clog(this.of(from).process, this.of(to).process, until);
+  clog(from: NodeId, to: NodeId, until: number, lane?: PeerLane): void {
+    const fault = lane === undefined ? "clog" : `clog-${lane}`;
+    this.world.count(fault);
+    this.world.trace.fault(from, fault, `${from}>${to} until ${until}`);
+    const service = lane === undefined ? undefined : (`peer-${lane}` as const);
+    this.world.network.clog(this.of(from).process, this.of(to).process, until, service);
   }
 
   slowDisk(node: NodeId, factor: number): void {

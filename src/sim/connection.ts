@@ -201,7 +201,9 @@ export class SimConnection implements Connection, EventTarget {
   private transmit(frame: Uint8Array): void {
     const delay = this.latency();
     const n = this.chance.frames++;
-    const lost = this.chance.loss.chance(n, this.world.settings["network.loss"]);
+    const { peerLoss, settings } = this.world;
+    const loss = Math.max(settings["network.loss"], this.datagram ? peerLoss : 0);
+    const lost = this.chance.loss.chance(n, loss);
     if (this.datagram) this.transmitDatagram(frame, n, lost, delay);
     else this.transmitStream(frame, n, lost, delay);
   }
@@ -215,7 +217,7 @@ export class SimConnection implements Connection, EventTarget {
       return;
     }
     // Frames never overtake the opening of their connection.
-    const at = Math.max(Math.max(scheduler.now, link.clogUntil) + delay, this.lastArrival);
+    const at = Math.max(Math.max(scheduler.now, link.heldUntil(this.service)) + delay, this.lastArrival);
     const other = this.otherEnd();
     // The wire outlives the process at its end, so the event carries no life.
     other.schedule(at, eventKinds.frame, frame, frameDigest(frame), -1);
@@ -238,7 +240,10 @@ export class SimConnection implements Connection, EventTarget {
   }
 
   private departStream(digest: number, delay: Micros): void {
-    const at = Math.max(Math.max(this.world.scheduler.now, this.link.clogUntil) + delay, this.lastArrival);
+    const at = Math.max(
+      Math.max(this.world.scheduler.now, this.link.heldUntil(this.service)) + delay,
+      this.lastArrival,
+    );
     this.lastArrival = at;
     this.otherEnd().schedule(at, eventKinds.frame, undefined, digest, -1);
   }

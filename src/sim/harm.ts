@@ -15,9 +15,12 @@ import type { SimFile } from "./sim-file.ts";
  * - `headers`: of several batches that follow each other, over a change of term if there is one;
  * - `sector`: a whole sector is something else;
  * - `idle`: what nobody needs: the page that opens a segment, or zeros behind the log's end;
- * - `slot`: one of the two slots of term and vote, while both hold the same.
+ * - `slot`: one of the two slots of term and vote, while both hold the same;
+ * - `tail`: the last batch, whether or not anything proves that it was synced: of a log that was closed in good order, whose
+ *   mark is to prove it.
  */
-export type HarmKind = "body" | "record" | "header" | "headers" | "sector" | "idle" | "slot";
+export type HarmKind = "body" | "record" | "header" | "headers" | "sector" | "idle" | "slot" | "tail";
+/** Those that may happen at any time. */
 export const harmKinds: readonly HarmKind[] = [
   "body",
   "record",
@@ -48,6 +51,7 @@ export function drawHarm(map: LogMap, kind: HarmKind, value: number): Harm | und
   const random = new RandomStream(value | 0, 0x51, 0x52, 0x53);
   if (kind === "slot") return slotHarm(map, random);
   if (kind === "idle") return idleHarm(map, random);
+  if (kind === "tail") return tailHarm(map, random);
   const frames = map.frames.filter((frame) => frame.header.count > 0 && map.isProven(frame));
   const at = chooseFrame(frames, kind, random);
   const frame = frames[at];
@@ -113,6 +117,16 @@ function recordHarm(frame: FrameOnDisk, kind: "body" | "record", random: RandomS
     // Behind a header that cannot be read the batch's other records cannot be found.
     last: inBody ? record.index : header.previous.index + header.count,
   };
+}
+
+function tailHarm(map: LogMap, random: RandomStream): Harm | undefined {
+  const frames = map.frames.filter(({ header }) => header.count > 0);
+  const frame = frames[frames.length - 1];
+  if (frame === undefined || !map.isSettled(frame)) return undefined;
+  const what = random.draw(5) % 3;
+  return what === 0
+    ? headersHarm([frame], random)
+    : recordHarm(frame, what === 1 ? "body" : "record", random);
 }
 
 function headersHarm(frames: readonly FrameOnDisk[], random: RandomStream): Harm | undefined {

@@ -27,6 +27,8 @@ export class Link {
   cuts = 0;
   /** Frames wait until this moment. */
   clogUntil: Micros = 0;
+  /** Frames of one service wait until this moment. */
+  private readonly clogs: { [service in Service]?: Micros } = {};
   readonly refuse: Site;
   readonly halfOpen: Site;
   /** Dials, closings and resets so far: the stable number of each. */
@@ -49,6 +51,22 @@ export class Link {
       decisions.site(kind, name, from.id, random.stream(`network(${name}).${kind}`));
     this.refuse = site("refuse");
     this.halfOpen = site("half-open");
+  }
+
+  /** Holds up the frames of one service, or all of them. */
+  clog(until: Micros, service?: Service): void {
+    if (service === undefined) this.clogUntil = Math.max(this.clogUntil, until);
+    else this.clogs[service] = Math.max(this.clogs[service] ?? 0, until);
+  }
+
+  unclog(): void {
+    this.clogUntil = 0;
+    for (const service of Object.keys(this.clogs)) delete this.clogs[service as Service];
+  }
+
+  /** Until when a frame of the service waits that leaves now. */
+  heldUntil(service: Service): Micros {
+    return Math.max(this.clogUntil, this.clogs[service] ?? 0);
   }
 
   service(service: Service): LinkService {

@@ -134,10 +134,16 @@ export class LogMap {
   }
 
   /** Whether all of a frame is proven to be synced, lies before the last cut as a whole, and waits for no sync. */
-  isProven({ segment, file, offset, header }: FrameOnDisk): boolean {
+  isProven(frame: FrameOnDisk): boolean {
+    const { segment, offset, header } = frame;
+    return positionOf(segment, offset + batchBytes(header)) <= this.proven && this.isSettled(frame);
+  }
+
+  /** Whether all of a frame waits for no sync, and lies before the last cut as a whole. */
+  isSettled({ segment, file, offset, header }: FrameOnDisk): boolean {
     const end = offset + batchBytes(header);
     const { cut } = this;
-    if (positionOf(segment, end) > this.proven || !file.isClean(offset, end)) return false;
+    if (!file.isClean(offset, end)) return false;
     // What the cut goes through was written before it and reaches behind it.
     return !(header.generation < cut.generation && positionOf(segment, end) > cut.position);
   }

@@ -5,7 +5,7 @@ import type { Cluster, CrashKind } from "./cluster.ts";
 import type { Work } from "./disk.ts";
 import type { FaultBudget } from "./fault-budget.ts";
 import type { HarmKind } from "./harm.ts";
-import type { Cut, NemesisWorld } from "./scenario.ts";
+import type { Cut, NemesisWorld, PeerLane } from "./scenario.ts";
 import type { FaultSettings } from "./settings.ts";
 import type { TraceReader } from "./trace-sink.ts";
 import type { World } from "./world.ts";
@@ -193,8 +193,8 @@ export class Nemesis implements NemesisWorld {
     return this.ended ? { heal: () => undefined } : this.cluster.cut(from, to);
   }
 
-  clog(from: NodeId, to: NodeId, until: Micros): void {
-    if (!this.ended) this.cluster.clog(from, to, until);
+  clog(from: NodeId, to: NodeId, until: Micros, lane?: PeerLane): void {
+    if (!this.ended) this.cluster.clog(from, to, until, lane);
   }
 
   slowDisk(node: NodeId, factor: number): void {

@@ -44,6 +44,8 @@ class SimListener implements Listener {
 export class NetworkWorld implements EventTarget {
   readonly scheduler: Scheduler;
   readonly settings: FaultSettings;
+  /** A frame between nodes is lost with this chance, if it is the greater one. */
+  peerLoss = 0;
   private readonly random: SeededRandom;
   private readonly decisions: Decisions;
   private readonly machines = new Map<Address, SimProcess>();
@@ -98,13 +100,12 @@ export class NetworkWorld implements EventTarget {
     for (const end of this.ends(from)) if (end.link === link) end.releaseHeld();
   }
 
-  clog(from: SimProcess, to: SimProcess, until: Micros): void {
-    const link = this.link(from, to);
-    link.clogUntil = Math.max(link.clogUntil, until);
+  clog(from: SimProcess, to: SimProcess, until: Micros, service?: Service): void {
+    this.link(from, to).clog(until, service);
   }
 
   unclog(from: SimProcess, to: SimProcess): void {
-    this.link(from, to).clogUntil = 0;
+    this.link(from, to).unclog();
   }
 
   listen(

@@ -3,7 +3,6 @@ import type { GroupId } from "../core/base/brand.ts";
 import { groupId } from "../core/base/brand.ts";
 import type { Micros } from "../core/base/units.ts";
 import { millisecond, second } from "../core/base/units.ts";
-import { between } from "../core/io/random.ts";
 import type { Checkers } from "./checker/all.ts";
 import { allCheckers } from "./checker/all.ts";
 import type { NodeAtEnd, Violation } from "./checker/checker.ts";
@@ -15,6 +14,7 @@ import { FaultBudget } from "./fault-budget.ts";
 import { startDisturbances } from "./nemesis/plan.ts";
 import { Nemesis } from "./nemesis-world.ts";
 import { parseOverrides } from "./overrides.ts";
+import { planQuiet } from "./quiet.ts";
 import { SeededRandom } from "./random.ts";
 import type {
   NodeCount,
@@ -37,10 +37,7 @@ const lookEvery: Micros = 20 * millisecond;
 /** Reading everything back, and coming to the same end, may take this long each. */
 const finishWithin: Micros = 10 * second;
 
-/** In half of the runs clients fall silent up to so long before the faults end, ... */
-const quietMin: Micros = 300 * millisecond;
-const quietMax: Micros = 1_500 * millisecond;
-/** ... and until all members have come to the same end, which they must without a new append to help them. */
+/** Clients that fell silent stay so until all members have come to the same end, which they must without a new append. */
 const quietWithin: Micros = 8 * second;
 
 type Phase = "faults" | "quiet" | "progress" | "finish" | "settle" | "over";
@@ -184,14 +181,11 @@ export class SimRun {
     this.workload.start();
     startDisturbances(this.nemesis, this.scenario.disturbances ?? {});
     this.scenario.nemesis?.(this.nemesis);
-    this.planQuiet();
+    if (this.scenario.budget !== "unrestricted") this.planSilence();
   }
 
-  private planQuiet(): void {
-    const { random, scheduler } = this.world;
-    if (this.scenario.budget === "unrestricted" || random.draw("quiet", 0) % 2 === 0) return;
-    const before = between(random.draw("quiet", 1), quietMin, quietMax);
-    scheduler.call(Math.max(0, this.duration - before), () => {
+  private planSilence(): void {
+    planQuiet(this.world, this.duration, () => {
       this.quiet = true;
       this.workload.pause?.(true);
     });
@@ -274,7 +268,11 @@ export class SimRun {
       const first = members[0];
       if (first === undefined) continue;
       const same = (index: number): boolean => index === first.commitIndex;
-      if (!members.every((member) => same(member.commitIndex) && same(member.lastIndex))) return false;
+      const ended = members.every(
+        ({ commitIndex, lastIndex, syncedIndex }) =>
+          same(commitIndex) && same(lastIndex) && same(syncedIndex),
+      );
+      if (!ended) return false;
     }
     return true;
   }

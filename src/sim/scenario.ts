@@ -130,8 +130,8 @@ export interface NemesisWorld {
   resume(node: NodeId): void;
   /** Nothing passes from any of `from` to any of `to` until `heal` is called. */
   cut(from: readonly NodeId[], to: readonly NodeId[]): Cut;
-  /** Frames from `from` to `to` wait until `until`. */
-  clog(from: NodeId, to: NodeId, until: Micros): void;
+  /** Frames from `from` to `to` wait until `until`: all of them, or those of one of the connections between nodes. */
+  clog(from: NodeId, to: NodeId, until: Micros, lane?: PeerLane): void;
   /** Every operation of the node's disk takes `factor` times as long. 1 ends it. */
   slowDisk(node: NodeId, factor: number): void;
   /** Others fill the node's disk: it has `room` bytes left. Infinity frees it. */
@@ -156,6 +156,12 @@ export interface NemesisWorld {
   /** The next operation of this kind on the node's disk fails with an I/O error. */
   failDisk(node: NodeId, work: Work): void;
 }
+
+/** What the trace says of the end of a process that was not killed. */
+export const orderlyStop = "stopped in good order";
+
+/** What nodes send each other: entries are `bulk`; votes, heartbeats, acknowledgements and questions `control`. */
+export type PeerLane = "control" | "bulk";
 
 export interface Cut {
   heal(): void;

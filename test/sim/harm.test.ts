@@ -3,8 +3,10 @@ import { nodeId } from "#core/base/brand";
 import type { HarmKind } from "#sim/harm";
 import { harmKinds } from "#sim/harm";
 import { LogMap, recordsOf } from "#sim/log-map";
+import { rotClosedLog } from "#sim/nemesis/closed-rot";
 import { SimRun } from "#sim/run";
-import type { Scenario } from "#sim/scenario";
+import { runSeed } from "#sim/run-seed";
+import type { NemesisWorld, Scenario } from "#sim/scenario";
 import { ordinaryLoad } from "#sim/workload/loads";
 
 const second = 1_000_000;
@@ -77,6 +79,30 @@ describe("harm to a log on a disk", () => {
       expect(harms(n1, 20)).to.be.greaterThan(5);
     });
   }
+
+  it("of the last batch of a log that was closed in good order is mended: its mark proves it", () => {
+    const run = underWay(3);
+    const { cluster } = run;
+    let stopped = false;
+    cluster.shutDown(n1, () => {
+      stopped = true;
+    });
+    while (!stopped && !run.over) run.advance(50);
+    expect(cluster.decay.harm(n1, "tail", 7)).to.equal(true);
+    expect(cluster.decay.isWhole(n1)).to.equal(false);
+    cluster.start(n1);
+    while (!run.over && run.now < 16 * second) run.advance(500);
+    expect(run.over).to.equal(false);
+    expect(cluster.decay.isWhole(n1)).to.equal(true);
+  });
+
+  it("of logs that were closed comes again and again, and nothing is lost", () => {
+    const nemesis = (world: NemesisWorld): void => rotClosedLog(world, { min: second, max: 3 * second });
+    const { faults, verdict } = runSeed({ ...calm, nemesis }, 4);
+    expect(verdict).to.equal("pass");
+    expect(faults["orderly-stop"]).to.be.greaterThan(10);
+    expect(faults["damage"]).to.be.greaterThan(10);
+  });
 });
 
 function matters(kind: HarmKind): boolean {

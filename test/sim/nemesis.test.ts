@@ -4,6 +4,7 @@ import { nodeId } from "#core/base/brand";
 import { FaultBudget } from "#sim/fault-budget";
 import { jumpClocks } from "#sim/nemesis/clock";
 import { crashAnyone, powerLossOfAll } from "#sim/nemesis/crash";
+import { lagFirstEntries, lagLane } from "#sim/nemesis/lane-lag";
 import type { PartitionKind } from "#sim/nemesis/partition";
 import { clogSometimes, partition } from "#sim/nemesis/partition";
 import { pauseSomeone, slowDiskSometimes } from "#sim/nemesis/pause";
@@ -94,6 +95,17 @@ describe("nemesis", () => {
     for (const fault of ["pause", "clog", "cut"]) {
       for (const { at } of faultsOf(rehearsed, fault)) expect(at).to.be.lessThan(20 * second);
     }
+  });
+
+  it("holds up entries where votes and heartbeats pass, and now and then the other way round", () => {
+    const rehearsed = rehearse((world) => {
+      lagLane(world, every);
+      lagFirstEntries(world, every);
+    });
+    const { faults } = rehearsed.result;
+    for (const fault of ["clog-bulk", "clog-control"]) expect(faults[fault], fault).to.be.greaterThan(0);
+    expect(faults["clog-bulk"]).to.be.greaterThan(faults["clog-control"] as number);
+    expect(rehearse((world) => lagLane(world, every), 1).result.faults).to.deep.equal({});
   });
 
   it("empties disks of nodes that are down only, and makes wall clocks jump", () => {

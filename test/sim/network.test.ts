@@ -118,6 +118,22 @@ describe("simulated network", () => {
     );
   });
 
+  it("holds up the frames of one service, and no others", () => {
+    const wire = new Wire();
+    const [control, bulk] = [wire.connected("peer-control"), wire.connected("peer-bulk")];
+    const { network, scheduler } = wire.world;
+    network.clog(wire.client, wire.server, scheduler.now + second, "peer-bulk");
+    for (const { near } of [control, bulk]) near.connection.send(Uint8Array.of(1));
+    wire.run(second / 2);
+    expect([control.far.frames, bulk.far.frames]).to.deep.equal([[1], []]);
+    network.unclog(wire.client, wire.server);
+    bulk.near.connection.send(Uint8Array.of(2));
+    wire.run(second / 4);
+    expect(bulk.far.frames).to.deep.equal([2]);
+    wire.run(second);
+    expect(bulk.far.frames).to.deep.equal([2, 1]);
+  });
+
   it("resets a stream at a lost frame, and tells both ends", () => {
     const wire = new Wire();
     const { near, far } = wire.connected("client");

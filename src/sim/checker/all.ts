@@ -24,11 +24,13 @@ import { Monotonic } from "./monotonic.ts";
 import { ReadOnlyNodes } from "./read-only.ts";
 import { Reserve } from "./reserve.ts";
 import { SessionOrder } from "./session-order.ts";
+import { SoundRefusal } from "./sound-refusal.ts";
 import { SoundStanding } from "./sound-standing.ts";
 import { StateMachineSafety } from "./state-machine-safety.ts";
 import { TailIntegrity } from "./tail-integrity.ts";
 import { LawfulTransfer } from "./transfers.ts";
 import { Troubles } from "./troubles.ts";
+import { TrueMatch } from "./true-match.ts";
 import { VoteDurability } from "./vote-durability.ts";
 import { WipedIsSilent } from "./wiped-is-silent.ts";
 
@@ -65,6 +67,7 @@ export function allCheckers(report: Report, topology: Topology): Checkers {
     new SessionOrder(report, model),
     new CommittedImmutable(report, model, topology),
     new CommittedDurable(report, model),
+    new TrueMatch(report, model),
     new VoteDurability(report, model),
     new Monotonic(report, model),
     new ReadOnlyNodes(report, model, watched),
@@ -78,6 +81,7 @@ export function allCheckers(report: Report, topology: Topology): Checkers {
     new AppendOnce(report, applied),
     new LinearizableLog(report, applied),
     new TailIntegrity(report, applied),
+    new SoundRefusal(report),
     new Convergence(report, model),
     liveness,
   ];

@@ -1,4 +1,13 @@
-import type { DamageEvent, MatchEvent, TraceEvent, TraceKind, VoteEvent } from "../../core/io/trace.ts";
+import type { Micros } from "../../core/base/units.ts";
+import type {
+  AppendEvent,
+  CommitEvent,
+  DamageEvent,
+  MatchEvent,
+  TraceEvent,
+  TraceKind,
+  VoteEvent,
+} from "../../core/io/trace.ts";
 import type { Checker, Report } from "./checker.ts";
 import type { ClusterModel, Member } from "./cluster-model.ts";
 
@@ -9,6 +18,8 @@ interface Known {
   term: number;
   /** A new life has given no vote before. */
   atStart: boolean;
+  /** When it learned so. It steps down in the same turn. */
+  readonly since: Micros;
 }
 
 /**
@@ -25,6 +36,8 @@ export class DamagedVouchesNot implements Checker {
     "match",
     "vote",
     "role",
+    "append",
+    "commit",
   ];
   private readonly report: Report;
   private readonly model: ClusterModel;
@@ -35,10 +48,10 @@ export class DamagedVouchesNot implements Checker {
     this.model = model;
   }
 
-  onEvent(event: TraceEvent): void {
+  onEvent(event: TraceEvent, at: Micros): void {
     switch (event.kind) {
       case "damage":
-        this.onDamage(event);
+        this.onDamage(event, at);
         break;
       case "truncate": {
         const known = this.known.get(this.model.of(event));
@@ -49,7 +62,7 @@ export class DamagedVouchesNot implements Checker {
         const member = this.model.of(event);
         this.known.delete(member);
         if (event.standing === "damaged")
-          this.known.set(member, { damaged: new Set(), term: event.term, atStart: true });
+          this.known.set(member, { damaged: new Set(), term: event.term, atStart: true, since: at });
         break;
       }
       case "standing":
@@ -68,14 +81,30 @@ export class DamagedVouchesNot implements Checker {
             "It knew.",
           );
         break;
+      case "append":
+      case "commit":
+        this.onLeading(event, at);
+        break;
       default:
         break;
     }
   }
 
-  private onDamage(event: DamageEvent): void {
+  /** What only a leader does, some time after it learned of the damage. */
+  private onLeading(event: AppendEvent | CommitEvent, at: Micros): void {
     const member = this.model.of(event);
-    const known = this.known.get(member) ?? { damaged: new Set(), term: member.term, atStart: false };
+    const known = this.known.get(member);
+    if (member.role !== "leader" || known === undefined || known.since === at) return;
+    this.fail(
+      `${event.node} leads ${event.group} on in term ${event.term} with a damaged log`,
+      `It has known so since ${known.since} us.`,
+    );
+  }
+
+  private onDamage(event: DamageEvent, at: Micros): void {
+    const member = this.model.of(event);
+    const unknown = { damaged: new Set<number>(), term: member.term, atStart: false, since: at };
+    const known = this.known.get(member) ?? unknown;
     if (event.change === "found") this.known.set(member, known);
     for (let index = event.from; index <= event.to; index++) {
       if (event.change === "found") known.damaged.add(index);

@@ -24,6 +24,27 @@ export interface AppendOperation extends Call {
   readonly keys: readonly number[];
   /** When ok: where each landed, in the order of `keys`. */
   indexes: readonly number[];
+  /** When refused or left unknown: what was said, and when. */
+  refusal?: Refusal;
+}
+
+/** Why an append was not acknowledged, as its client said. */
+export interface Refusal {
+  readonly at: Micros;
+  /** The error's code, and that of what caused it. */
+  readonly codes: readonly string[];
+}
+
+/** A client had no room for one more append. */
+export interface Crowd {
+  readonly client: number;
+  readonly at: Micros;
+  /** Calls that may have taken room: those under way, and those of an unknown outcome, which it may have to settle yet. */
+  readonly underWay: number;
+  /** So many make a full house. */
+  readonly room: number;
+  /** When the client told of room, or was left; Infinity while it has not. */
+  until: Micros;
 }
 
 /** When ok: the key of the payload at `index`, `internalKey` for an internal entry, or undefined for "out of range": nothing was committed there yet. */
@@ -56,6 +77,8 @@ export interface History {
   readonly group: GroupId;
   /** In the order of invocation; a tail's answer in the order of its arrival. */
   readonly operations: readonly Operation[];
+  /** When clients were full. */
+  readonly crowds?: readonly Crowd[];
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { GroupId } from "../../core/base/brand.ts";
-import type { LogError } from "../../core/base/errors.ts";
+import { LogError } from "../../core/base/errors.ts";
 import type { Micros } from "../../core/base/units.ts";
 import type {
   AppendOperation,
+  Crowd,
   GetOperation,
   History,
   Operation,
@@ -21,6 +22,7 @@ export interface ReadEntry {
 export class Recorder implements History {
   readonly group: GroupId;
   readonly operations: Operation[] = [];
+  readonly crowds: Crowd[] = [];
   /** Entries acknowledged so far. */
   acked = 0;
   /** The highest index that any client was told of; -1 before the first. */
@@ -123,12 +125,26 @@ export class Recorder implements History {
 
   /** An error whose retry advice is `unknown` leaves the outcome open; every other one says that nothing happened. */
   refused(operation: Operation, now: Micros, error: LogError): void {
+    if (operation.kind === "append") operation.refusal = { at: now, codes: codesOf(error) };
     if (error.retry === "unknown") return;
     operation.outcome = "failed";
     operation.returnedAt = now;
   }
 
+  /** A client has no room for one more append. @returns what is told, once, when it has some again. */
+  crowded(crowd: Omit<Crowd, "until">): (now: Micros) => void {
+    const noted: Crowd = { ...crowd, until: Number.POSITIVE_INFINITY };
+    this.crowds.push(noted);
+    return (now) => {
+      noted.until = now;
+    };
+  }
+
   private heardOf(index: number): void {
     if (index > this.highestIndex) this.highestIndex = index;
   }
+}
+
+function codesOf(error: LogError): string[] {
+  return error.cause instanceof LogError ? [error.code, ...codesOf(error.cause)] : [error.code];
 }

@@ -30,6 +30,9 @@ export const disturbances = {
   rollCrash:
     "a process is killed while it makes a segment; its power fails when the log rolls into that segment",
   rotTail: "what an old leader alone has appended rots as it crashes",
+  laneLag: "between two nodes entries are held up while heartbeats and answers pass, or the other way round",
+  firstEntriesLag: "a new leader's entries are held up on their way to all others",
+  closedRot: "the last batch of a log that was closed in good order rots",
 } as const;
 
 export type Disturbance = keyof typeof disturbances;

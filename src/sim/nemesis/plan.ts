@@ -6,12 +6,14 @@ import type { FaultSettings } from "../settings.ts";
 import type { Danger } from "./aim.ts";
 import { aimedCrashes, dangerNames } from "./aim.ts";
 import { jumpClocks } from "./clock.ts";
+import { rotClosedLog } from "./closed-rot.ts";
 import { crashAnyone, crashLeader, crashLeaderOnce, orderlyRestart, powerLossOfAll } from "./crash.ts";
 import { powerLossInCuts } from "./cut-tail.ts";
 import { failDisks, failMending } from "./disk-error.ts";
 import type { Disturbance } from "./disturbances.ts";
 import { disturbanceNames } from "./disturbances.ts";
 import { freezeLeader } from "./freeze.ts";
+import { lagFirstEntries, lagLane } from "./lane-lag.ts";
 import { lateTransfer } from "./late-transfer.ts";
 import { loneFirstAppend } from "./lone-append.ts";
 import type { Every, Span } from "./names.ts";
@@ -82,6 +84,9 @@ const starts: { readonly [name in Disturbance]: Start<name> } = {
   cutTail: powerLossInCuts,
   rollCrash: crashAtRolls,
   rotTail: rotTails,
+  laneLag: lagLane,
+  firstEntriesLag: lagFirstEntries,
+  closedRot: rotClosedLog,
 };
 
 /** The knobs `nemesis.NAME` of a run: the mean distance between two of each disturbance that takes part; 0 for those left out. */

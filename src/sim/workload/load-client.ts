@@ -31,6 +31,16 @@ const nearTailEntries = 200;
 /** A tail is followed for this long, then begun anew somewhere else. */
 const tailSpan: Micros = 4 * second;
 
+/**
+ * In half of the runs one client is narrow: it has room for less than a burst, gives up on a call in `narrowHurriedOf`, and
+ * keeps its session to the end, so that whatever was left in a bad state stays so.
+ */
+const narrowAppendsMax = 6;
+const narrowHurriedOf = 6;
+
+/** In half of the runs, one acknowledged append in `echoOf` is read back at once, on any node. */
+const echoOf = 3;
+
 /** Places of a turn's draws, so that no draw ever shifts another. */
 const place = {
   gap: 0,
@@ -50,7 +60,8 @@ const placesPerTurn = 1_024;
 export interface LoadWorld {
   now(): Micros;
   at(at: Micros, act: () => void): void;
-  connect(host: ClientHost): Client;
+  /** @param pendingAppendsMax the client's room for appends; undefined for the default, which is never reached. */
+  connect(host: ClientHost, pendingAppendsMax: number | undefined, drained: () => void): Client;
   readonly nodes: readonly NodeId[];
 }
 
@@ -70,24 +81,49 @@ export class LoadClient {
   private tailUntil: Micros = 0;
   private endTail: (() => void) | undefined;
   private churnAt: Micros = Number.POSITIVE_INFINITY;
+  private readonly eager: boolean;
+  private echoes = 0;
+  /** Undefined for a client that always has room. */
+  private readonly room: number | undefined;
+  /** Appends since the client connected whose outcome it left unknown. */
+  private unknown = 0;
+  /** The client had no room for an append; told when it has some again, before which nothing is appended. */
+  private crowdEnds: ((now: Micros) => void) | undefined;
   /** Calls under way, by kind: for the question what is being waited for. */
   readonly waiting = { append: 0, get: 0, "read-index": 0 };
 
   constructor(
     host: ClientHost,
     recorder: Recorder,
-    share: { readonly options: WorkloadOptions; readonly clients: number; readonly number: number },
+    share: {
+      readonly options: WorkloadOptions;
+      readonly clients: number;
+      readonly number: number;
+      readonly narrow: boolean;
+      readonly eager: boolean;
+    },
     world: LoadWorld,
   ) {
     this.host = host;
     this.recorder = recorder;
     this.options = share.options;
     this.world = world;
-    this.client = world.connect(host);
+    this.eager = share.eager;
+    this.room = share.narrow ? narrowAppendsMax : undefined;
+    this.client = this.connected();
     this.follows = share.number < share.options.tails;
     const { options, clients } = share;
     const calls = appendCalls(options) + options.getsPerSecond + options.readIndexesPerSecond;
     this.meanGap = Math.max(1, Math.floor((second * clients) / Math.max(1, calls)));
+  }
+
+  private connected(): Client {
+    return this.world.connect(this.host, this.room, () => this.roomAgain());
+  }
+
+  private roomAgain(): void {
+    this.crowdEnds?.(this.world.now());
+    this.crowdEnds = undefined;
   }
 
   start(): void {
@@ -133,8 +169,10 @@ export class LoadClient {
     const gets = Math.round(getsPerSecond * 100);
     const all = appends + gets + Math.round(readIndexesPerSecond * 100);
     const kind = this.draw(place.kind) % Math.max(1, all);
-    if (kind < appends) this.appends();
-    else if (kind < appends + gets) this.get();
+    if (kind < appends) {
+      // As a caller would that waits until it is told of room.
+      if (this.crowdEnds === undefined) this.appends();
+    } else if (kind < appends + gets) this.get();
     else this.readIndex();
   }
 
@@ -149,13 +187,16 @@ export class LoadClient {
   }
 
   private timeout(): Micros {
-    return this.draw(place.hurry) % hurriedOf === 0 ? hurriedTimeout : patientTimeout;
+    const one = this.room === undefined ? hurriedOf : narrowHurriedOf;
+    return this.draw(place.hurry) % one === 0 ? hurriedTimeout : patientTimeout;
   }
 
   private appends(): void {
     const burst = this.draw(place.burst);
     const calls = burst % burstOf === 0 ? between(Math.floor(burst / burstOf), 2, burstCallsMax) : 1;
-    for (let i = 0; i < calls; i++) this.append(place.batch + i, place.bytes + i * 64);
+    for (let i = 0; i < calls && this.crowdEnds === undefined; i++) {
+      this.append(place.batch + i, place.bytes + i * 64);
+    }
   }
 
   private append(batchPlace: number, bytesPlace: number): void {
@@ -171,7 +212,10 @@ export class LoadClient {
     const operation = this.recorder.append(this.host.client, this.world.now(), keys);
     this.begin(operation, () =>
       this.client.append(bodies, { timeout: this.timeout() }, (error, value) =>
-        this.end(operation, error, (now) => this.recorder.appended(operation, now, value.indexes)),
+        this.end(operation, error, (now) => {
+          this.recorder.appended(operation, now, value.indexes);
+          this.echo(value.indexes[value.indexes.length - 1] as number);
+        }),
       ),
     );
   }
@@ -184,12 +228,26 @@ export class LoadClient {
     return between(draw, payloadBytesMin, payloadBytesMax);
   }
 
+  /** Asks for what was just acknowledged: a node that has not heard of it yet must find out before it answers. */
+  private echo(index: number): void {
+    if (!this.eager || this.stopped || this.paused || this.inFlight >= inFlightCallsMax) return;
+    this.echoes += 1;
+    const draw = this.host.random.draw("echo", this.echoes);
+    if (draw % echoOf !== 0) return;
+    const node = this.world.nodes[(draw >>> 8) % this.world.nodes.length] as NodeId;
+    if ((draw >>> 4) % 2 === 0) this.readIndexOf({ node });
+    else this.getAt(index, { node });
+  }
+
   private get(): void {
     // One beyond what is known too: "not there yet" is an observation like any other.
-    const index = this.draw(place.index) % (this.recorder.highestIndex + 3);
+    this.getAt(this.draw(place.index) % (this.recorder.highestIndex + 3), this.target());
+  }
+
+  private getAt(index: number, target: Target): void {
     const operation = this.recorder.get(this.host.client, this.world.now(), index);
     this.begin(operation, () =>
-      this.client.get(index, { timeout: this.timeout(), target: this.target() }, (error, entry) => {
+      this.client.get(index, { timeout: this.timeout(), target }, (error, entry) => {
         const code = error instanceof LogError ? error.code : "";
         if (code === "index-out-of-range" || code === "internal-entry") {
           // Both are answers about the log, not refusals.
@@ -202,9 +260,13 @@ export class LoadClient {
   }
 
   private readIndex(): void {
+    this.readIndexOf(this.target());
+  }
+
+  private readIndexOf(target: Target): void {
     const operation = this.recorder.readIndex(this.host.client, this.world.now());
     this.begin(operation, () =>
-      this.client.readIndex({ timeout: this.timeout(), target: this.target() }, (error, index) =>
+      this.client.readIndex({ timeout: this.timeout(), target }, (error, index) =>
         this.end(operation, error, (now) => this.recorder.confirmed(operation, now, index)),
       ),
     );
@@ -217,16 +279,32 @@ export class LoadClient {
     try {
       call();
     } catch (error) {
+      if (error instanceof LogError && error.code === "pending-full") this.crowded();
       this.end(operation, error as Error, () => {});
     }
+  }
+
+  private crowded(): void {
+    const { room } = this;
+    if (room === undefined) return;
+    // The one that was refused has been counted.
+    const underWay = this.waiting.append - 1 + this.unknown;
+    this.crowdEnds = this.recorder.crowded({
+      client: this.host.client,
+      at: this.world.now(),
+      underWay,
+      room,
+    });
   }
 
   private end(operation: Operation, error: Error | undefined, answered: (now: Micros) => void): void {
     if (operation.kind === "tail") return;
     this.waiting[operation.kind] -= 1;
     if (error === undefined) answered(this.world.now());
-    else if (error instanceof LogError) this.recorder.refused(operation, this.world.now(), error);
-    else throw error;
+    else if (error instanceof LogError) {
+      if (operation.kind === "append" && error.retry === "unknown") this.unknown += 1;
+      this.recorder.refused(operation, this.world.now(), error);
+    } else throw error;
   }
 
   private follow(): void {
@@ -271,13 +349,15 @@ export class LoadClient {
     this.endTail?.();
     this.forgetTail();
     this.client.close(() => {});
-    this.client = this.world.connect(this.host);
+    this.roomAgain();
+    this.unknown = 0;
+    this.client = this.connected();
     this.planChurn();
   }
 
   private planChurn(): void {
     const { sessionSpan } = this.options;
-    if (sessionSpan === undefined || sessionSpan === 0) return;
+    if (sessionSpan === undefined || sessionSpan === 0 || this.room !== undefined) return;
     const span = between(this.draw(place.churn), Math.floor(sessionSpan / 2), Math.floor(sessionSpan * 1.5));
     this.churnAt = this.world.now() + span;
   }

@@ -120,12 +120,22 @@ export class Workload implements WorkloadPort {
     const world: LoadWorld = {
       now: () => this.world.now(),
       at: (at, act) => this.world.at(at, act),
-      connect: (host) => connect(this.world, group, host),
+      connect: (host, pendingAppendsMax, drained) =>
+        connect(this.world, group, host, { pendingAppendsMax, drained }),
       nodes: this.world.nodes.map(({ node }) => node),
     };
     const clients: LoadClient[] = [];
-    for (let number = 0; number < this.options.clients; number++) {
-      const share = { options: this.options, clients: this.options.clients, number };
+    const { clients: count } = this.options;
+    const narrow = this.world.draw("narrow", 0) % 2 === 0;
+    const eager = this.world.draw("eager", 0) % 2 === 0;
+    for (let number = 0; number < count; number++) {
+      const share = {
+        options: this.options,
+        clients: count,
+        number,
+        narrow: narrow && number === count - 1,
+        eager,
+      };
       clients.push(new LoadClient(this.world.client(), recorder, share, world));
     }
     return { group, recorder, clients, world };
@@ -162,7 +172,12 @@ export function createWorkload(world: WorkloadWorld, options: WorkloadOptions): 
   return new Workload(world, options);
 }
 
-function connect(world: WorkloadWorld, group: GroupId, host: ClientHost): Client {
+interface Room {
+  readonly pendingAppendsMax: number | undefined;
+  drained(): void;
+}
+
+function connect(world: WorkloadWorld, group: GroupId, host: ClientHost, room?: Room): Client {
   const { clock, network, random } = host;
   const config = clientConfig({
     group,
@@ -171,8 +186,9 @@ function connect(world: WorkloadWorld, group: GroupId, host: ClientHost): Client
     // No more in flight than the simulated nodes remember of a session.
     inFlightMax: simulatedLimits.sessionInFlightMax,
     appendEntriesMax: simulatedLimits.sessionInFlightMax,
+    ...(room?.pendingAppendsMax === undefined ? {} : { pendingAppendsMax: room.pendingAppendsMax }),
   });
-  return new Client(config, { clock, network, random });
+  return new Client(config, { clock, network, random }, { drained: () => room?.drained() });
 }
 
 function scaled(options: WorkloadOptions, world: WorkloadWorld): WorkloadOptions {

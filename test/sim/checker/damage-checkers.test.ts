@@ -173,5 +173,14 @@ describe("checkers of damage", () => {
       expect(damaged().elect(0, 2, [0, 2]).verdict).to.equal("none");
       expect(damaged().elect(1, 2, [0, 2]).verdict).to.equal("damaged-vouches-not");
     });
+
+    it("fails on a leader that leads on with damage in its log, which it learned of earlier", () => {
+      const more = dataEntries(end, 1, [4]);
+      const leader = (): Trace => lawful().fault(0, "damage", "g0 1..1 body").damage(0, 1, 1);
+      expect(leader().append(0, 1, more).verdict).to.equal("damaged-vouches-not");
+      expect(leader().commit(0, 1, 2, true).verdict).to.equal("damaged-vouches-not");
+      expect(leader().role(0, 1, "follower").append(0, 1, more).verdict).to.equal("none");
+      expect(lawful().append(0, 1, more).damage(0, 1, 1).verdict).to.equal("sound-standing");
+    });
   });
 });

@@ -1,11 +1,14 @@
 import { expect } from "chai";
 import * as fc from "fast-check";
 import { groupId } from "#core/base/brand";
+import type { Flaw } from "#sim/checker/append-once";
 import { appendOnceFlaw } from "#sim/checker/append-once";
 import { linearizableFlaw } from "#sim/checker/linearizable-log";
+import { refusalFlaw } from "#sim/checker/sound-refusal";
 import { tailFlaw } from "#sim/checker/tail-integrity";
 import type {
   AppendOperation,
+  Crowd,
   GetOperation,
   History,
   Operation,
@@ -175,6 +178,45 @@ describe("checkers on the clients' history", () => {
         { numRuns: 4_000 },
       );
       expect(refused).to.be.within(400, 3_600);
+    });
+  });
+
+  describe("sound-refusal", () => {
+    const second = 1_000_000;
+    const refused = (invokedAt: number, at: number, ...codes: readonly string[]): AppendOperation => ({
+      ...lost(invokedAt, 1, "unknown"),
+      refusal: { at, codes },
+    });
+    const crowd = { client: 1, at: 5, underWay: 6, room: 6, until: 9 };
+
+    it("passes what a client is told in an outage, and one that was full for a while", () => {
+      const log = history(lost(1, 1, "failed"), refused(2, 3, "outcome-unknown", "session-expired"));
+      expect(refusalFlaw({ ...log, crowds: [crowd] }, 10 * second)).to.equal(undefined);
+      expect(refusalFlaw(history(refused(0, 10 * second, "timeout")), second)).to.equal(undefined);
+    });
+
+    it("fails on what a client within its limits is never told, also as the cause of something else", () => {
+      for (const codes of [["sequence-too-old"], ["outcome-unknown", "sequence-too-old"]]) {
+        expect(refusalFlaw(history(refused(2, 3, ...codes)), 10)?.message).to.contain("sequence-too-old");
+      }
+    });
+
+    it("fails on an append that is given up though others got through for long, once all is healed", () => {
+      const others = append([2 * second, 3 * second], 2, 0);
+      const flawAt = (at: number): Flaw | undefined =>
+        refusalFlaw(history(refused(1, at, "timeout"), others), second);
+      expect(flawAt(7 * second)).to.equal(undefined);
+      expect(flawAt(9 * second)?.message).to.contain("given up, 6000000 us after");
+      expect(refusalFlaw(history(refused(1, 9 * second, "timeout"), others), 3 * second)).to.equal(undefined);
+    });
+
+    it("fails on a client without room for fewer than it takes, and on one never told of room again", () => {
+      const full = (changed: Partial<Crowd>): History => ({
+        ...history(),
+        crowds: [{ ...crowd, ...changed }],
+      });
+      expect(refusalFlaw(full({ underWay: 5 }), 0)?.message).to.contain("had no room");
+      expect(refusalFlaw(full({ until: Number.POSITIVE_INFINITY }), 0)?.message).to.contain("never told");
     });
   });
 

@@ -223,6 +223,30 @@ describe("checkers on the trace", () => {
     });
   });
 
+  describe("true-match", () => {
+    const other = noOp(lastOf(first), 2);
+    /** n1 leads term 2 with another entry at index 1 than n2 holds. */
+    const deposed = (): Trace =>
+      new Trace()
+        .elect(0, 1, [0, 1])
+        .replicate([0, 1, 2], 1, first)
+        .replicate([0, 2], 1, second)
+        .elect(1, 2, [1, 2])
+        .append(1, 2, other);
+
+    it("fails on one that vouches for what the leader of its term does not hold", () => {
+      expect(deposed().match(2, 2, 0).verdict).to.equal("none");
+      expect(deposed().match(2, 2, 1).verdict).to.equal("true-match");
+      expect(deposed().match(2, 2, 2).verdict).to.equal("true-match");
+    });
+
+    it("passes one that took the leader's entries, and a word to a leader that leads no more", () => {
+      expect(deposed().truncate(2, 1).append(2, 2, other).sync(2, 1).match(2, 2, 1).verdict).to.equal("none");
+      expect(deposed().role(1, 3, "follower").match(2, 2, 1).verdict).to.equal("none");
+      expect(deposed().match(2, 1, 1).verdict).to.equal("none");
+    });
+  });
+
   describe("vote-durability", () => {
     it("fails on a second vote in one term, across a crash too", () => {
       expect(new Trace().lawfulVote(1, 3, 0).lawfulVote(1, 3, 2).verdict).to.equal("vote-durability");

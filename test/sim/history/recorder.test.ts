@@ -27,6 +27,23 @@ describe("the recorder of a history", () => {
     expect(open).to.include({ outcome: "unknown", returnedAt: Number.POSITIVE_INFINITY });
   });
 
+  it("keeps what a refused append was told, and what caused that", () => {
+    const history = recorder();
+    const operation = history.append(1, 5, [7]);
+    const cause = new LogError("sequence-too-old", "sequence 3");
+    history.refused(operation, 6, new LogError("outcome-unknown", "lost", { cause }));
+    expect(operation.refusal).to.deep.equal({ at: 6, codes: ["outcome-unknown", "sequence-too-old"] });
+  });
+
+  it("keeps when a client was full, and until when", () => {
+    const history = recorder();
+    const full = { client: 1, at: 5, underWay: 6, room: 6 };
+    const ended = history.crowded(full);
+    expect(history.crowds).to.deep.equal([{ ...full, until: Number.POSITIVE_INFINITY }]);
+    ended(9);
+    expect(history.crowds).to.deep.equal([{ ...full, until: 9 }]);
+  });
+
   it("keeps a tail's answers with the keys of what they held", () => {
     const history = recorder();
     const tail = history.newTail();
