@@ -20,6 +20,8 @@ const linkFaults: ReadonlyMap<string, Micros> = new Map([
   ["refuse", redialAfterReset],
   ["half-open", redialAfterSilence],
   ["clog", redialAfterReset],
+  ["clog-bulk", redialAfterReset],
+  ["clog-control", redialAfterReset],
 ]);
 
 /**

@@ -144,6 +144,10 @@ describe("hands-over", () => {
     expect((only1().fault(1, "slow-disk", "50") as Timed).idle(5).verdict).to.equal("none");
     expect((only1().fault(0, "cut", "n0>n2") as Timed).idle(3).verdict).to.equal("hands-over");
     expect((only1().fault(2, "crash", "power") as Timed).idle(3).verdict).to.equal("hands-over");
+    for (const fault of ["clog", "clog-bulk", "clog-control"]) {
+      const clogged = only1().fault(0, fault, "n0>n1 until 60000000") as Timed;
+      expect(clogged.idle(5).verdict, fault).to.equal("none");
+    }
     const healed = only1().fault(0, "cut", "n0>n1").fault(0, "heal", "n0>n1") as Timed;
     expect(healed.idle(6).verdict, "dials that fell silent are patient").to.equal("none");
     expect(healed.idle(2).verdict).to.equal("hands-over");
