@@ -4,7 +4,7 @@ import type { Scenario } from "#sim/scenario";
 import { situationNames } from "#sim/situations";
 import { restlessLoad } from "#sim/workload/loads";
 
-/** From its second second on, on average about so many seconds apart in a run that it takes part in. */
+/** After the first second, on average about so many seconds apart in a run that it takes part in. */
 const sometimes = (seconds: number): Sometimes => ({ first: 1 * second, about: seconds * second });
 
 /**
@@ -71,7 +71,7 @@ export const swarm: Scenario = {
     clockJump: sometimes(4),
     readOnly: { ...sometimes(7), last: { min: 500 * millisecond, max: 5 * second } },
     allReadOnly: { ...sometimes(25), last: { min: 1 * second, max: 3 * second } },
-    fullDisk: { ...sometimes(9), last: { min: 1 * second, max: 5 * second } },
+    fullDisk: { ...sometimes(9), last: { min: 1 * second, max: 10 * second } },
     outrun: sometimes(6),
     mendingError: sometimes(10),
     cutTail: sometimes(6),
