@@ -40,9 +40,9 @@ const closing = `
 The nodes are found through --peers or the variable QUORUMLOG_PEERS; without either they are those of "npm start".
 
 Exit codes: 0 done, 1 refused or not there, 10 status shows a group without a leader or a majority, 64 usage, 66 the
-entry to append cannot be read, 69 no node can be reached, 70 a fault of its own, 75 no answer in time or no majority
-(try again later), or the outcome of an append or transfer is unknown, 78 bad configuration, 130 interrupted, 143
-terminated.`;
+entry to append cannot be read, 69 no node can be reached, 70 a fault of its own, 74 the output cannot be written (an
+append stands), 75 no answer in time or no majority (try again later), or the outcome of an append or transfer is
+unknown, 78 bad configuration, 130 interrupted, 143 terminated.`;
 
 /** `500ms`, `10s`, `2m`; a bare number counts milliseconds. */
 export function durationMs(text: string): number {

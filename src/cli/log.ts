@@ -27,10 +27,6 @@ export async function logCommand(args: readonly string[]): Promise<number> {
       abort.abort(name);
     });
   }
-  // Whoever reads our output may stop reading: `quorumlog log tail | head` is no error.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) =>
-    process.exit(error.code === "EPIPE" ? 0 : exitCodes.internal),
-  );
   try {
     return await carryOut(request, abort.signal, reading);
   } catch (error) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import * as fs from "node:fs";
+import { leaveWithoutOutput, OutputError, outputErrorOf } from "./output-fault.ts";
 import { nearest } from "./suggest.ts";
 
 /** One subcommand. Only the wanted one is loaded, so that each starts fast. */
@@ -92,12 +93,21 @@ async function main(args: readonly string[]): Promise<number> {
   return exitUsage;
 }
 
-for (const stream of [process.stdout, process.stderr]) {
+for (const [name, stream] of [
+  ["standard output", process.stdout],
+  ["standard error", process.stderr],
+] as const) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     // Whoever read our output has seen enough.
     if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
-    throw error;
+    leaveWithoutOutput(new OutputError(name, error));
   });
 }
 
-process.exitCode = await main(process.argv.slice(2));
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const fault = outputErrorOf(error);
+  if (fault === undefined) throw error;
+  leaveWithoutOutput(fault);
+}

@@ -7,6 +7,7 @@ import type { RunOptions, RunResult, TimedTraceEvent } from "../sim/scenario.ts"
 import { traceEnd, traceHeader, traceLine } from "../sim/trace-json.ts";
 import { formatDecisionFile } from "./decision-file.ts";
 import type { Interrupt } from "./interrupt.ts";
+import { writeFully } from "./output-fault.ts";
 import type { SimArguments, SimPlan } from "./sim-args.ts";
 import { findScenario, runOptionsOf } from "./sim-args.ts";
 import { jsonOf, report, Story, verdictExitCodes } from "./sim-report.ts";
@@ -52,11 +53,13 @@ export async function runSeedWithBreaks(
 /** A trace file, written in blocks. */
 class TraceFile {
   private readonly file: number;
+  private readonly what: string;
   private lines: string[] = [];
   private chars = 0;
 
   constructor(path: string) {
     this.file = openForWriting("--trace", path);
+    this.what = `--trace ${path}`;
   }
 
   line(text: string): void {
@@ -71,7 +74,7 @@ class TraceFile {
   }
 
   private flush(): void {
-    if (this.lines.length > 0) fs.writeSync(this.file, `${this.lines.join("\n")}\n`);
+    if (this.lines.length > 0) writeFully(this.file, this.what, `${this.lines.join("\n")}\n`);
     this.lines = [];
     this.chars = 0;
   }
@@ -128,7 +131,7 @@ export async function simulateOne(args: SimArguments, interrupt: Interrupt): Pro
   trace?.line(traceEnd(result));
   trace?.close();
   if (decisions !== undefined) {
-    fs.writeSync(decisions, formatDecisionFile(result, duration));
+    writeFully(decisions, `--decisions ${args.decisions}`, formatDecisionFile(result, duration));
     fs.closeSync(decisions);
   }
   process.stdout.write(

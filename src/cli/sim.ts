@@ -46,7 +46,7 @@ function program(): Command {
     .option("--json", "print one object on one line")
     .addHelpText(
       "after",
-      "\nExit codes: 0 pass, 1 safety broken, 2 wrong usage, 3 no progress, 4 not deterministic, 5 crash, 6 in 500 seeds a rare situation\nnever reached or the median seed below its floor, 130 interrupted.",
+      "\nExit codes: 0 pass, 1 safety broken, 2 wrong usage, 3 no progress, 4 not deterministic, 5 crash, 6 in 500 seeds a rare situation\nnever reached or the median seed below its floor, 74 the output cannot be written, 130 interrupted, 143 terminated.",
     );
 }
 

@@ -1,6 +1,6 @@
 import type { LogError } from "../core/base/errors.ts";
 
-/** Exit codes of servers and of the `log` command, after sysexits.h. */
+/** Exit codes of servers and of the commands, after sysexits.h. */
 export const exitCodes = {
   ok: 0,
   failed: 1,
@@ -10,6 +10,8 @@ export const exitCodes = {
   noInput: 66,
   unavailable: 69,
   internal: 70,
+  /** What a command tells cannot be written, as on a full disk; what it did stands. */
+  output: 74,
   temporary: 75,
   configuration: 78,
   interrupted: 130,
