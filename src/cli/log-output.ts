@@ -1,7 +1,10 @@
 import Table from "cli-table3";
 import type { LogEntry, NodeStatus } from "../prod/index.ts";
 
-type Known = Pick<NodeStatus, "term" | "commitIndex" | "lastIndex" | "chainCrc" | "lag" | "readOnly" | "pid">;
+type Known = Pick<
+  NodeStatus,
+  "term" | "commitIndex" | "lastIndex" | "chainCrc" | "lag" | "readOnly" | "intake" | "pid"
+>;
 
 /**
  * A node of a status report: the same keys for each, null where nothing is known. `standing` is there beside them when
@@ -22,7 +25,7 @@ export interface StatusReport {
 
 export function unreachableRow(id: string, error: string): StatusRow {
   const unknown = { term: null, commitIndex: null, lastIndex: null, chainCrc: null, lag: null };
-  return { id, role: "unreachable", ...unknown, readOnly: null, pid: null, error };
+  return { id, role: "unreachable", ...unknown, readOnly: null, intake: null, pid: null, error };
 }
 
 /** UTF-8 text where the bytes are that, base64 otherwise. */
@@ -56,7 +59,7 @@ export function visible(text: string): string {
   );
 }
 
-const statusHead = ["node", "role", "term", "commit", "last", "chain crc", "lag", "read-only", "pid"];
+const statusHead = ["node", "role", "term", "commit", "last", "chain crc", "lag", "intake", "pid"];
 
 export function statusTable({ group, leader, nodes }: StatusReport): string {
   const rows = nodes.map((node) =>
@@ -70,7 +73,7 @@ export function statusTable({ group, leader, nodes }: StatusReport): string {
           String(node.lastIndex),
           node.chainCrc.toString(16).padStart(8, "0"),
           String(node.lag),
-          node.readOnly ? "yes" : "no",
+          node.intake,
           String(node.pid),
         ],
   );

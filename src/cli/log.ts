@@ -152,10 +152,21 @@ async function status(
   }
   const rows = answers.map((answer): StatusRow => {
     if ("error" in answer) return unreachableRow(answer.id, answer.error.message);
-    const { id, role, commitIndex, lastIndex, chainCrc, readOnly, pid, standing } = answer;
+    const { id, role, commitIndex, lastIndex, chainCrc, readOnly, intake, pid, standing } = answer;
     // Behind the whole group, not only behind what the node itself knows to be committed.
     const lag = highest - (commitIndex - answer.lag);
-    const seen = { id, role, term: answer.term, commitIndex, lastIndex, chainCrc, lag, readOnly, pid };
+    const seen = {
+      id,
+      role,
+      term: answer.term,
+      commitIndex,
+      lastIndex,
+      chainCrc,
+      lag,
+      readOnly,
+      intake,
+      pid,
+    };
     return standing === "member" ? seen : { ...seen, standing };
   });
   const report: StatusReport = { group, leader, nodes: rows };

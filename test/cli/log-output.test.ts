@@ -33,6 +33,7 @@ describe("what `quorumlog log` prints", () => {
       chainCrc: 0xab,
       lag: 0,
       readOnly: false,
+      intake: "open" as const,
       pid: 5,
     };
     const table = statusTable({
@@ -40,15 +41,15 @@ describe("what `quorumlog log` prints", () => {
       leader: null,
       nodes: [
         { id: nodeId("n0"), role: "follower", ...healthy },
-        { id: nodeId("n1"), role: "follower", ...healthy, standing: "wiped" },
+        { id: nodeId("n1"), role: "follower", ...healthy, intake: "full", standing: "wiped" },
         unreachableRow("n2", "refused"),
       ],
     });
     const [title, head, ...rows] = table.split("\n");
     expect(title).to.equal("group g, leader unknown");
-    expect(head).to.match(/^node +role +term +commit +last +chain crc +lag +read-only +pid$/);
-    expect(rows[0]).to.match(/^n0 +follower +3 +9 +9 +000000ab +0 +no +5$/);
-    expect(rows[1]).to.match(/^n1 +follower \(wiped\) +3/);
+    expect(head).to.match(/^node +role +term +commit +last +chain crc +lag +intake +pid$/);
+    expect(rows[0]).to.match(/^n0 +follower +3 +9 +9 +000000ab +0 +open +5$/);
+    expect(rows[1]).to.match(/^n1 +follower \(wiped\) +3 .* full +5$/);
     expect(rows[2]).to.match(/^n2 +unreachable$/);
   });
 
@@ -62,6 +63,7 @@ describe("what `quorumlog log` prints", () => {
       chainCrc: null,
       lag: null,
       readOnly: null,
+      intake: null,
       pid: null,
       error: "refused",
     });

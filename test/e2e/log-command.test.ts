@@ -69,7 +69,18 @@ describe("e2e: quorumlog log", function () {
   it("shows how each node sees itself, and moves leadership", async () => {
     const before = jsonOf<Status>(await log(["status", "--json"]));
     expect(before.group).to.equal("default");
-    const keys = ["id", "role", "term", "commitIndex", "lastIndex", "chainCrc", "lag", "readOnly", "pid"];
+    const keys = [
+      "id",
+      "role",
+      "term",
+      "commitIndex",
+      "lastIndex",
+      "chainCrc",
+      "lag",
+      "readOnly",
+      "intake",
+      "pid",
+    ];
     for (const node of before.nodes) expect(Object.keys(node)).to.deep.equal(keys);
     expect(before.nodes.map(({ id }) => id)).to.deep.equal(["n0", "n1", "n2"]);
     expect(before.nodes.find(({ role }) => role === "leader")?.["id"]).to.equal(before.leader);

@@ -3,7 +3,7 @@ import { groupId, nodeId } from "#core/base/brand";
 import type { FaultCode, Retry } from "#core/base/errors";
 import { faultCodes } from "#core/base/errors";
 import type { ClientRequest, ClientResponse, NodeStatus } from "#core/commitlog/protocol";
-import type { Role, Standing } from "#core/io/trace";
+import type { Intake, Role, Standing } from "#core/io/trace";
 
 const u32: fc.Arbitrary<number> = fc.integer({ min: 0, max: 0xffff_ffff });
 const u64 = fc.maxSafeNat();
@@ -62,22 +62,24 @@ export const anyRequest: fc.Arbitrary<ClientRequest> = fc.oneof(
 
 const logEntry = fc.record({ index: u64, term: u64, body });
 
-const status: fc.Arbitrary<NodeStatus> = fc.record({
-  id: node,
-  group,
-  cluster: fc.constantFrom("", "0123456789abcdef0123456789abcdef"),
-  role: fc.constantFrom<Role>("follower", "pre-candidate", "candidate", "leader"),
-  standing: fc.constantFrom<Standing>("member", "wiped", "damaged", "failed"),
-  term: u64,
-  leader: maybeNode,
-  commitIndex: index,
-  lastIndex: index,
-  chainCrc: u32,
-  lag: u64,
-  readOnly: fc.boolean(),
-  voters: fc.array(node, { maxLength: 7 }),
-  pid: u32,
-});
+const status: fc.Arbitrary<NodeStatus> = fc
+  .record({
+    id: node,
+    group,
+    cluster: fc.constantFrom("", "0123456789abcdef0123456789abcdef"),
+    role: fc.constantFrom<Role>("follower", "pre-candidate", "candidate", "leader"),
+    standing: fc.constantFrom<Standing>("member", "wiped", "damaged", "failed"),
+    term: u64,
+    leader: maybeNode,
+    commitIndex: index,
+    lastIndex: index,
+    chainCrc: u32,
+    lag: u64,
+    intake: fc.constantFrom<Intake>("open", "read-only", "full"),
+    voters: fc.array(node, { maxLength: 7 }),
+    pid: u32,
+  })
+  .map((one) => ({ ...one, readOnly: one.intake === "read-only" }));
 
 /** Any response, as a node may send it. */
 export const anyResponse: fc.Arbitrary<ClientResponse> = fc.oneof(

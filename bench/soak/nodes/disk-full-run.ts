@@ -82,6 +82,8 @@ export class DiskFullRun {
     this.tell("one disk full", `${this.acknowledged} appends, then ${full.id} handed over to ${leader.id}`);
     this.check(code === undefined, `an append failed (${code}) while one disk of three filled`);
     this.check(leader !== full, `${full.id} leads on a full disk`);
+    const { intake } = await this.options.client.status(full.id);
+    this.check(intake === "full", `${full.id} tells that its intake is ${intake}, on a full disk`);
     const before = this.acknowledged;
     const more = await this.append(async () => this.acknowledged - before >= probes, 20_000);
     this.tell(

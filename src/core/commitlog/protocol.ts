@@ -3,7 +3,7 @@ import type { FaultCode, Retry } from "../base/errors.ts";
 import { LogError } from "../base/errors.ts";
 import type { Micros } from "../base/units.ts";
 import type { Address } from "../io/network.ts";
-import type { Role, Standing } from "../io/trace.ts";
+import type { Intake, Role, Standing } from "../io/trace.ts";
 
 /**
  * What clients and nodes say to each other over a connection of the service "client". A client opens with a hello and
@@ -11,7 +11,8 @@ import type { Role, Standing } from "../io/trace.ts";
  * and come in any order. A connection serves the one group named in its hello.
  */
 export const clientVersionMin = 1;
-export const clientVersionMax = 1;
+/** 2: a status tells a full disk from a read-only node. */
+export const clientVersionMax = 2;
 
 export type ClientRequest =
   | ClientHello
@@ -203,7 +204,13 @@ export interface NodeStatus {
   readonly chainCrc: number;
   /** Entries between the commit index and what the node has applied. */
   readonly lag: number;
+  /** Whether its intake is "read-only": an operator wants it so. */
   readonly readOnly: boolean;
+  /**
+   * Whether the node may take clients' entries and has room for them; what a failed disk means is the standing's matter. A
+   * node of version 1 tells all three as "read-only".
+   */
+  readonly intake: Intake;
   readonly voters: readonly NodeId[];
   /** 0 where a node is no process. */
   readonly pid: number;

@@ -3,7 +3,7 @@ import type { NodeId } from "../base/brand.ts";
 import type { ByteReader, ByteWriter } from "../base/bytes.ts";
 import type { FaultCode, Retry } from "../base/errors.ts";
 import { faultCodeOf, faultCodes } from "../base/errors.ts";
-import type { Role, Standing } from "../io/trace.ts";
+import type { Intake, Role, Standing } from "../io/trace.ts";
 import type {
   Appended,
   ClientResponse,
@@ -14,6 +14,7 @@ import type {
   NodeStatus,
   ServerHello,
 } from "./protocol.ts";
+import { clientVersionMax } from "./protocol.ts";
 import {
   addressBytesMax,
   counted,
@@ -34,6 +35,8 @@ const votersMax = 64;
 
 const roles: readonly Role[] = ["follower", "pre-candidate", "candidate", "leader"];
 const standings: readonly Standing[] = ["member", "wiped", "damaged", "failed"];
+/** In version 1 a flag: open, or anything else. */
+const intakes: readonly Intake[] = ["open", "read-only", "full"];
 const retries: readonly Retry[] = ["now", "later", "never", "unknown"];
 
 const responseTypes: { readonly [type in ClientResponse["type"]]: number } = {
@@ -51,8 +54,8 @@ const responseTypes: { readonly [type in ClientResponse["type"]]: number } = {
 };
 const responseOf: readonly (ClientResponse["type"] | undefined)[] = inverse(responseTypes);
 
-/** Puts one whole frame. */
-export function encodeResponse(w: ByteWriter, m: ClientResponse): void {
+/** Puts one whole frame, as a client of that version of the protocol reads it. */
+export function encodeResponse(w: ByteWriter, m: ClientResponse, version: number = clientVersionMax): void {
   header(w, responseTypes[m.type], m.requestId);
   switch (m.type) {
     case "server-hello":
@@ -76,7 +79,7 @@ export function encodeResponse(w: ByteWriter, m: ClientResponse): void {
       w.index(m.index);
       return;
     case "status-report":
-      encodeStatus(w, m.status);
+      encodeStatus(w, m.status, version);
       return;
     case "fault":
       w.u16(faultCodes[m.code]).u8(retries.indexOf(m.retry)).text(m.message.slice(0, messageCharsMax));
@@ -98,10 +101,11 @@ function encodeServerHello(w: ByteWriter, m: ServerHello): void {
   w.u32(entryBodyBytesMax).u32(appendEntriesMax).u32(appendBytesMax).u32(inFlightMax);
 }
 
-function encodeStatus(w: ByteWriter, s: NodeStatus): void {
+function encodeStatus(w: ByteWriter, s: NodeStatus, version: number): void {
   w.ascii(s.id).ascii(s.group).ascii(s.cluster).u8(roles.indexOf(s.role)).u8(standings.indexOf(s.standing));
   w.u64(s.term).ascii(s.leader).index(s.commitIndex).index(s.lastIndex).u32(s.chainCrc).u64(s.lag);
-  w.u8(s.readOnly ? 1 : 0).u16(s.voters.length);
+  const intake = intakes.indexOf(s.intake);
+  w.u8(version === 1 ? Math.min(intake, 1) : intake).u16(s.voters.length);
   for (const voter of s.voters) w.ascii(voter);
   w.u32(s.pid);
 }
@@ -192,13 +196,13 @@ function decodeStatus(r: ByteReader): NodeStatus {
     lastIndex: r.index(),
     chainCrc: r.u32(),
     lag: r.u64(),
-    readOnly: r.flag(),
   };
+  const intake = oneOf(intakes, r.u8());
   const count = r.u16();
   if (count > votersMax) throw malformed(`${count} voters, where ${votersMax} are allowed`);
   const voters: NodeId[] = [];
   for (let i = 0; i < count; i++) voters.push(node(r));
-  return { ...head, role, standing, ...log, voters, pid: r.u32() };
+  return { ...head, role, standing, ...log, readOnly: intake === "read-only", intake, voters, pid: r.u32() };
 }
 
 function decodeFault(r: ByteReader, requestId: number): Fault {

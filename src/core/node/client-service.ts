@@ -4,7 +4,7 @@ import { ByteWriter } from "../base/bytes.ts";
 import { LogError } from "../base/errors.ts";
 import type { Done } from "../base/task.ts";
 import type { ClientHello, ClientRequest, ClientResponse } from "../commitlog/protocol.ts";
-import { answerHello, faultOf, noLeader, runsOf } from "../commitlog/protocol.ts";
+import { answerHello, clientVersionMin, faultOf, noLeader, runsOf } from "../commitlog/protocol.ts";
 import { decodeRequest } from "../commitlog/request-codec.ts";
 import { encodeResponse } from "../commitlog/response-codec.ts";
 import type { Timer } from "../io/clock.ts";
@@ -24,6 +24,8 @@ export class ClientConnection implements ConnectionEvents {
   private readonly writer = new ByteWriter(1_024);
   private readonly helloTimer: Timer;
   private group: Group | undefined;
+  /** Of the protocol, as the hello settled it. */
+  private version = clientVersionMin;
   private closing = false;
   private open = true;
   private outstanding = 0;
@@ -123,6 +125,7 @@ export class ClientConnection implements ConnectionEvents {
     });
     this.answer(answer);
     if (answer.type === "fault") return this.end();
+    this.version = answer.version;
     this.group = group;
   }
 
@@ -212,7 +215,7 @@ export class ClientConnection implements ConnectionEvents {
 
   private answer(response: ClientResponse): void {
     if (!this.open) return;
-    encodeResponse(this.writer, response);
+    encodeResponse(this.writer, response, this.version);
     const frame = this.writer.finish();
     if (this.unsent.length === 0 && this.connection.send(frame)) return;
     this.unsent.push(frame);

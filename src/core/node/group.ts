@@ -292,7 +292,6 @@ export class Group implements LinkGroup {
       voters: sortedVoters(this.groupConfig.peers),
       standing: this.health.standing,
       reason: this.health.reason,
-      readOnly: this.health.standing === "failed" || (replica?.runner.raft.view.intake ?? "open") !== "open",
       waitingFor: replica?.membership.unheard() ?? [],
       cluster: this.cluster,
       incarnation: this.incarnation,

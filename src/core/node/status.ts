@@ -24,8 +24,6 @@ export interface StatusParts {
   readonly voters: readonly NodeId[];
   readonly standing: Standing;
   readonly reason: string;
-  /** Nothing can be appended here: an operator wants it so, or the disk failed or is full but for its reserve. */
-  readonly readOnly: boolean;
   readonly waitingFor: readonly NodeId[];
   readonly cluster: string;
   readonly incarnation: string;
@@ -39,6 +37,7 @@ export interface StatusParts {
 export function groupStatus(parts: StatusParts): GroupStatus {
   const { view } = parts;
   const commitIndex = view?.commitIndex ?? -1;
+  const intake = view?.intake ?? "open";
   return {
     id: parts.node,
     group: parts.group,
@@ -51,7 +50,8 @@ export function groupStatus(parts: StatusParts): GroupStatus {
     lastIndex: view?.lastIndex ?? -1,
     chainCrc: view?.chainCrc ?? 0,
     lag: commitIndex - parts.appliedIndex,
-    readOnly: parts.readOnly,
+    readOnly: intake === "read-only",
+    intake,
     voters: parts.voters,
     pid: parts.processId,
     incarnation: parts.incarnation,

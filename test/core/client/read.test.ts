@@ -120,6 +120,7 @@ describe("client reads", () => {
       chainCrc: 6,
       lag: 0,
       readOnly: false,
+      intake: "open",
       voters: [],
       pid: 7,
     };

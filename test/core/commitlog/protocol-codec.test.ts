@@ -7,7 +7,7 @@ import { ByteWriter } from "#core/base/bytes";
 import { entryBodyBytesMax } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
 import { defaultCommitLogLimits, frameItemsMax } from "#core/commitlog/limits";
-import type { ClientRequest, ClientResponse } from "#core/commitlog/protocol";
+import type { ClientRequest, ClientResponse, NodeStatus } from "#core/commitlog/protocol";
 import { answerHello, errorOf, faultOf, runsOf } from "#core/commitlog/protocol";
 import { decodeRequest, encodeRequest } from "#core/commitlog/request-codec";
 import { decodeResponse, encodeResponse } from "#core/commitlog/response-codec";
@@ -62,6 +62,24 @@ const self = {
   leader: nodeId("n1"),
   leaderAddress: "h:1",
   limits: { entryBodyBytesMax: 1, appendEntriesMax: 2, appendBytesMax: 3, inFlightMax: 4 },
+};
+
+const anyStatus: NodeStatus = {
+  id: nodeId("n1"),
+  group: groupId("g0"),
+  cluster: "",
+  role: "follower",
+  standing: "member",
+  term: 2,
+  leader: "",
+  commitIndex: 4,
+  lastIndex: 5,
+  chainCrc: 6,
+  lag: 0,
+  readOnly: false,
+  intake: "open",
+  voters: [nodeId("n1")],
+  pid: 7,
 };
 
 describe("client protocol codec", () => {
@@ -187,6 +205,23 @@ describe("client protocol codec", () => {
     expect(decoded.type === "fault" && decoded.message.length).to.equal(256);
   });
 
+  it("tells a node's intake to clients that know of it, and a flag to those of version 1", () => {
+    const told = (status: Partial<NodeStatus>, version: number): unknown => {
+      const w = new ByteWriter();
+      encodeResponse(
+        w,
+        { type: "status-report", requestId: 1, status: { ...anyStatus, ...status } },
+        version,
+      );
+      const decoded = decodeResponse(w.finish());
+      return decoded.type === "status-report" && [decoded.status.intake, decoded.status.readOnly];
+    };
+    for (const intake of ["open", "read-only", "full"] as const) {
+      expect(told({ intake }, 2)).to.deep.equal([intake, intake === "read-only"]);
+      expect(told({ intake }, 1)).to.deep.equal(intake === "open" ? ["open", false] : ["read-only", true]);
+    }
+  });
+
   it("writes and reads the frames of version 1 byte for byte", () => {
     const golden = (name: string): Uint8Array =>
       new Uint8Array(readFileSync(new URL(`../../golden/client-protocol/v1-${name}.bin`, import.meta.url)));
@@ -204,7 +239,8 @@ describe("client protocol codec", () => {
 describe("client handshake", () => {
   it("settles on the highest version that both speak", () => {
     const answer = answerHello(hello, self);
-    expect(answer).to.deep.equal({ type: "server-hello", requestId: 9, version: 1, ...self });
+    expect(answer).to.deep.equal({ type: "server-hello", requestId: 9, version: 2, ...self });
+    expect(answerHello({ ...hello, versionHigh: 1 }, self)).to.include({ type: "server-hello", version: 1 });
   });
 
   it("refuses by name what does not match, and tells the leader all the same", () => {
@@ -212,7 +248,7 @@ describe("client handshake", () => {
       const answer = answerHello({ ...hello, ...change }, self);
       return answer.type === "fault" ? `${answer.code} ${answer.leader}` : answer.type;
     };
-    expect(code({ versionLow: 2 })).to.equal("wrong-version n1");
+    expect(code({ versionLow: 3 })).to.equal("wrong-version n1");
     expect(code({ versionLow: 0, versionHigh: 0 })).to.equal("wrong-version n1");
     expect(code({ group: groupId("g1") })).to.equal("unknown-group n1");
     expect(code({ cluster: "c2" })).to.equal("wrong-cluster n1");
