@@ -47,6 +47,8 @@ export class TraceLog implements Trace {
     if (event.kind === "role") more = this.roleHeard(event);
     else if (event.kind === "refuse")
       more = this.silence.heard(`${event.group} ${event.code} ${event.peer}`, refusalSilenceMs);
+    else if (event.kind === "client")
+      more = this.silence.heard(`${event.group} client ${event.change}`, refusalSilenceMs);
     else if (event.kind === "peer" && event.change === "refused")
       more = this.silence.heard(`${event.group} ${event.peer} ${event.reason}`, peerSilenceMs);
     if (more !== undefined) this.logger[level](more === 0 ? event : { ...event, more }, message);
@@ -143,6 +145,8 @@ function sentence(event: TraceEvent): readonly [Level, string] | undefined {
         event.change === "connected" ? "info" : "warn",
         `peer ${event.peer} ${event.change}: ${event.reason}`,
       ];
+    case "client":
+      return ["warn", `disconnected the client ${JSON.stringify(event.name)}: ${event.reason}`];
     case "truncate":
       return ["warn", `uncommitted entries from ${event.from} on were cut for the leader's`];
     case "session":

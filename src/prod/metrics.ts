@@ -45,6 +45,7 @@ class GroupCounts {
   readonly diskFaults = new LabelledCounts();
   readonly damage = new LabelledCounts();
   readonly peers = new LabelledCounts();
+  readonly clients = new LabelledCounts();
   readonly transfers = new LabelledCounts();
   readonly sessions = new LabelledCounts();
   votes = 0;
@@ -202,6 +203,7 @@ export class Metrics implements Trace {
       "change",
       (c) => c.peers,
     );
+    labelled("quorumlog_client_changes_total", "Clients disconnected", "change", (c) => c.clients);
     labelled("quorumlog_session_changes_total", "Sessions opened and evicted", "change", (c) => c.sessions);
     labelled(
       "quorumlog_refusals_total",
@@ -376,6 +378,9 @@ function countRare(counts: GroupCounts, event: RareEvent): void {
       break;
     case "peer":
       counts.peers.add(event.change);
+      break;
+    case "client":
+      counts.clients.add(event.change);
       break;
     case "transfer":
       counts.transfers.add(event.change);

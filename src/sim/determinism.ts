@@ -83,7 +83,7 @@ const traceKinds = [
     "apply",
     "read",
   ],
-  ...["session", "duplicate", "refuse", "transfer", "damage", "standing", "disk", "peer", "fault"],
+  ...["session", "duplicate", "refuse", "transfer", "damage", "standing", "disk", "peer", "client", "fault"],
 ];
 
 function describe(fields: Float64Array, names: readonly string[]): string {

@@ -48,6 +48,13 @@ describe("the log made from the trace", () => {
     ]);
   });
 
+  it("names the client that was disconnected, on one line whatever it calls itself", () => {
+    const [line] = linesOf([
+      { kind: "client", ...at, name: "a\n", change: "unread", reason: "5 bytes of answers" },
+    ]);
+    expect(line).to.include({ level: 40, msg: 'disconnected the client "a\\n": 5 bytes of answers' });
+  });
+
   it("has a line for each election, role change, fault and refusal", () => {
     const lines = linesOf([
       { kind: "role", ...at, term: 2, role: "candidate", leader: "", lastIndex: 4, reason: "timeout" },

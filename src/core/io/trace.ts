@@ -184,6 +184,16 @@ export interface PeerEvent extends At {
   readonly reason: string;
 }
 
+/** The node ended a client's connection. */
+export interface ClientEvent extends At {
+  readonly kind: "client";
+  /** As the client calls itself; may be empty. */
+  readonly name: string;
+  /** `unread`: more answers waited for it than the node keeps. */
+  readonly change: "unread";
+  readonly reason: string;
+}
+
 /** Something that the world did to a node: the simulator's faults, and a crash or a start. */
 export interface FaultEvent {
   readonly kind: "fault";
@@ -216,6 +226,7 @@ export type TraceEvent =
   | IntakeEvent
   | DiskEvent
   | PeerEvent
+  | ClientEvent
   | FaultEvent;
 
 export type TraceKind = TraceEvent["kind"];

@@ -1,6 +1,7 @@
 import { unreachable } from "../base/assert.ts";
 import type { GroupId } from "../base/brand.ts";
 import { ByteWriter } from "../base/bytes.ts";
+import { entryBodyBytesMax } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { Done } from "../base/task.ts";
 import type { ClientHello, ClientRequest, ClientResponse } from "../commitlog/protocol.ts";
@@ -12,6 +13,13 @@ import type { Connection, ConnectionEvents } from "../io/network.ts";
 import type { NodeConfig } from "./config.ts";
 import type { Group } from "./group.ts";
 import type { NodePorts } from "./ports.ts";
+import type { ReadTurns } from "./read-pace.ts";
+import { ReadPace } from "./read-pace.ts";
+
+/** Reads of one client that wait for the disk; further ones wait for these. */
+const loadsMax = 4;
+/** An answer may hold one entry of the largest size; what is being read should fit twice among the unread answers. */
+const loadBytes = 2 * entryBodyBytesMax;
 
 /** One client's connection: introduced once, then requests in and answers out, both bounded. */
 export class ClientConnection implements ConnectionEvents {
@@ -23,9 +31,13 @@ export class ClientConnection implements ConnectionEvents {
   /** There may be many connections, and most answers are short. */
   private readonly writer = new ByteWriter(1_024);
   private readonly helloTimer: Timer;
+  private readonly turns: ReadTurns;
+  private readonly pace: ReadPace;
   private group: Group | undefined;
   /** Of the protocol, as the hello settled it. */
   private version = clientVersionMin;
+  /** As the client calls itself. */
+  private name = "";
   private closing = false;
   private open = true;
   private outstanding = 0;
@@ -38,6 +50,7 @@ export class ClientConnection implements ConnectionEvents {
     config: NodeConfig,
     ports: NodePorts,
     groups: ReadonlyMap<GroupId, Group>,
+    turns: ReadTurns,
     forget: () => void,
   ) {
     this.connection = connection;
@@ -45,7 +58,14 @@ export class ClientConnection implements ConnectionEvents {
     this.ports = ports;
     this.groups = groups;
     this.forget = forget;
-    const deadline = ports.clock.monotonic() + config.limits.clientHelloTimeout;
+    this.turns = turns;
+    const { connectionAnswerBytesMax, clientHelloTimeout } = config.limits;
+    this.pace = new ReadPace({
+      turns,
+      loadsMax: Math.min(loadsMax, Math.max(1, Math.floor(connectionAnswerBytesMax / loadBytes))),
+      takesMore: () => this.open && !this.closing && this.unsent.length === 0,
+    });
+    const deadline = ports.clock.monotonic() + clientHelloTimeout;
     this.helloTimer = ports.clock.at(deadline, () => this.end());
   }
 
@@ -54,6 +74,7 @@ export class ClientConnection implements ConnectionEvents {
   closed(): void {
     this.open = false;
     this.helloTimer.cancel();
+    this.pace.clear();
     this.forget();
   }
 
@@ -126,6 +147,7 @@ export class ClientConnection implements ConnectionEvents {
     this.answer(answer);
     if (answer.type === "fault") return this.end();
     this.version = answer.version;
+    this.name = hello.name;
     this.group = group;
   }
 
@@ -160,6 +182,7 @@ export class ClientConnection implements ConnectionEvents {
           request.index,
           request.linearizable,
           reply((entry) => ({ type: "entry", requestId, entry })),
+          this.pace,
         );
       case "tail": {
         const { from, entriesMax, bytesMax, waitMicros, linearizable } = request;
@@ -174,6 +197,7 @@ export class ClientConnection implements ConnectionEvents {
         return group.tail(
           bounded,
           reply((answer) => ({ type: "entries", requestId, ...answer })),
+          this.pace,
         );
       }
       case "read-index":
@@ -217,11 +241,27 @@ export class ClientConnection implements ConnectionEvents {
     if (!this.open) return;
     encodeResponse(this.writer, response, this.version);
     const frame = this.writer.finish();
+    if (response.type === "entry" || response.type === "entries") this.turns.spend(frame.length);
     if (this.unsent.length === 0 && this.connection.send(frame)) return;
     this.unsent.push(frame);
     this.unsentBytes += frame.length;
-    // A client that never reads must not fill this node's memory.
-    if (this.unsentBytes > this.config.limits.connectionAnswerBytesMax) this.abort();
+    if (this.unsentBytes > this.config.limits.connectionAnswerBytesMax) this.giveUp();
+  }
+
+  /** A client that never reads must not fill this node's memory: not with entries, which wait, and with nothing else. */
+  private giveUp(): void {
+    const { group, name } = this;
+    const reason = `${this.unsentBytes} bytes of answers that it does not read`;
+    if (group !== undefined)
+      this.ports.trace.emit({
+        kind: "client",
+        node: this.config.self,
+        group: group.group,
+        name,
+        change: "unread",
+        reason,
+      });
+    this.abort();
   }
 
   drained(): void {
@@ -232,6 +272,8 @@ export class ClientConnection implements ConnectionEvents {
       sent += 1;
     }
     this.unsent.splice(0, sent);
-    if (this.closing && this.unsent.length === 0) this.end();
+    if (this.unsent.length > 0) return;
+    if (this.closing) this.end();
+    else this.pace.pump();
   }
 }

@@ -16,6 +16,7 @@ import type { Hello, Refusal } from "./peer-frame.ts";
 import { decodeFetch } from "./peer-frame.ts";
 import type { NodePorts } from "./ports.ts";
 import type { Appended } from "./proposals.ts";
+import type { ReadGate } from "./read-pace.ts";
 import type { ReadEntry, TailAnswer, TailRequest } from "./reads.ts";
 import type { DamagedRange } from "./repair.ts";
 import { answerFetch, decodeRecords } from "./repair.ts";
@@ -232,14 +233,14 @@ export class Group implements LinkGroup {
     if (this.serving(done)) this.live.reads.readIndex(done);
   }
 
-  get(index: number, linearizable: boolean, done: Done<ReadEntry>): void {
-    if (this.serving(done)) this.live.reads.get(index, linearizable, done);
+  get(index: number, linearizable: boolean, done: Done<ReadEntry>, gate?: ReadGate): void {
+    if (this.serving(done)) this.live.reads.get(index, linearizable, done, gate);
   }
 
-  tail(request: TailRequest, done: Done<TailAnswer>): void {
+  tail(request: TailRequest, done: Done<TailAnswer>, gate?: ReadGate): void {
     if (!this.serving(done)) return;
     const wait = Math.min(request.wait, this.config.limits.tailWaitMax);
-    this.live.reads.tail({ ...request, wait }, done);
+    this.live.reads.tail({ ...request, wait }, done, gate);
   }
 
   transfer(to: NodeId, done: Done<void>): void {

@@ -7,6 +7,7 @@ import { checkNodeConfig } from "./config.ts";
 import { Group } from "./group.ts";
 import { PeerLinks } from "./links.ts";
 import type { NodePorts } from "./ports.ts";
+import { ReadTurns } from "./read-pace.ts";
 
 /**
  * A node: its groups, its connections to the other nodes, its clients. Both worlds run this class; the ports are the
@@ -17,6 +18,7 @@ export class Node {
   readonly groups: ReadonlyMap<GroupId, Group>;
   private readonly ports: NodePorts;
   private readonly links: PeerLinks;
+  private readonly readTurns: ReadTurns;
   private readonly clients = new Set<ClientConnection>();
   private listener: Listener | undefined;
   private lock: DiskLock | undefined;
@@ -26,6 +28,7 @@ export class Node {
     checkNodeConfig(config);
     this.config = config;
     this.ports = ports;
+    this.readTurns = new ReadTurns(ports.clock);
     const groups = new Map<GroupId, Group>();
     const addresses = new Map<NodeId, Address>();
     for (const group of config.groups) {
@@ -66,7 +69,8 @@ export class Node {
 
   private accept(connection: Connection, service: Service): ConnectionEvents {
     if (service !== "client") return this.links.accept(connection);
-    const client = new ClientConnection(connection, this.config, this.ports, this.groups, () =>
+    const { config, ports, groups, readTurns } = this;
+    const client = new ClientConnection(connection, config, ports, groups, readTurns, () =>
       this.clients.delete(client),
     );
     // Beyond the limit the oldest silent ones are not searched for: the newcomer is told to go elsewhere by being closed.

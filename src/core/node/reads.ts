@@ -6,6 +6,8 @@ import type { Done } from "../base/task.ts";
 import type { Micros } from "../base/units.ts";
 import type { Clock, Timer } from "../io/clock.ts";
 import type { ReadLimit } from "../storage/log-reader.ts";
+import type { ReadGate } from "./read-pace.ts";
+import { openGate } from "./read-pace.ts";
 
 /** A committed entry as clients see it. */
 export interface ReadEntry {
@@ -51,6 +53,7 @@ interface Confirmed {
 interface WaitingTail {
   readonly request: TailRequest;
   readonly done: Done<TailAnswer>;
+  readonly gate: ReadGate;
   timer: Timer | undefined;
 }
 
@@ -63,6 +66,7 @@ export class Reads {
   private readonly confirming = new Map<number, Confirmed>();
   private readonly tails = new Set<WaitingTail>();
   private requests = 0;
+  private stopped = false;
 
   constructor(source: ReadSource) {
     this.source = source;
@@ -97,12 +101,12 @@ export class Reads {
   }
 
   /** The entry at `index`. @throws (to `done`) index-out-of-range, internal-entry, or why no read could be confirmed. */
-  get(index: number, linearizable: boolean, done: Done<ReadEntry>): void {
-    if (index <= this.source.appliedIndex) return this.fetch(index, done);
+  get(index: number, linearizable: boolean, done: Done<ReadEntry>, gate: ReadGate = openGate): void {
+    if (index <= this.source.appliedIndex) return this.fetch(index, done, gate);
     if (!linearizable) return this.outOfRange(index, done);
     this.readIndex((error) => {
       if (error !== undefined) return done(error, undefined as never);
-      if (index <= this.source.appliedIndex) return this.fetch(index, done);
+      if (index <= this.source.appliedIndex) return this.fetch(index, done, gate);
       this.outOfRange(index, done);
     });
   }
@@ -113,8 +117,8 @@ export class Reads {
     done(new LogError("index-out-of-range", message), undefined as never);
   }
 
-  private fetch(index: number, done: Done<ReadEntry>): void {
-    this.load(index, { last: index, bytesMax: 1 }, (error, entries) => {
+  private fetch(index: number, done: Done<ReadEntry>, gate: ReadGate): void {
+    this.load(index, { last: index, bytesMax: 1 }, gate, (error, entries) => {
       if (error !== undefined) return done(error, undefined as never);
       const entry = entries[0];
       if (entry === undefined || entry.index !== index) {
@@ -131,8 +135,20 @@ export class Reads {
     });
   }
 
+  private load(first: number, limit: ReadLimit, gate: ReadGate, done: Done<readonly Entry[]>): void {
+    gate.admit((loaded) => {
+      const answer: Done<readonly Entry[]> = (error, entries) => {
+        done(error, entries);
+        loaded();
+      };
+      // The log may have been closed while the gate was.
+      if (this.stopped) answer(new LogError("stopping", "the node is stopping"), []);
+      else this.loadNow(first, limit, answer);
+    });
+  }
+
   /** Entries that were applied when they were read: what is applied while the disk reads may come in a cut version. */
-  private load(first: number, limit: ReadLimit, done: Done<readonly Entry[]>): void {
+  private loadNow(first: number, limit: ReadLimit, done: Done<readonly Entry[]>): void {
     const last = Math.min(limit.last, this.source.appliedIndex);
     const applied = (entries: readonly Entry[]): readonly Entry[] =>
       entries.filter((entry) => entry.index <= last);
@@ -145,36 +161,36 @@ export class Reads {
   }
 
   /** Entries from `from` on; waits for one if the log ends there. */
-  tail(request: TailRequest, done: Done<TailAnswer>): void {
-    if (request.from <= this.source.appliedIndex) return this.answer(request, done);
-    if (request.wait <= 0) return this.nothingYet(request, done);
+  tail(request: TailRequest, done: Done<TailAnswer>, gate: ReadGate = openGate): void {
+    if (request.from <= this.source.appliedIndex) return this.answer(request, done, gate);
+    if (request.wait <= 0) return this.nothingYet(request, done, gate);
     if (this.tails.size >= this.source.tailsMax) {
       const error = new LogError("pending-full", `${this.tails.size} tails already wait here`);
       return done(error, undefined as never);
     }
-    const waiting: WaitingTail = { request, done, timer: undefined };
+    const waiting: WaitingTail = { request, done, gate, timer: undefined };
     this.tails.add(waiting);
     waiting.timer = this.source.clock.at(this.source.clock.monotonic() + request.wait, () => {
       this.tails.delete(waiting);
-      this.nothingYet(request, done);
+      this.nothingYet(request, done, gate);
     });
   }
 
-  private nothingYet(request: TailRequest, done: Done<TailAnswer>): void {
+  private nothingYet(request: TailRequest, done: Done<TailAnswer>, gate: ReadGate): void {
     if (!request.linearizable) {
       done(undefined, { next: request.from, commitIndex: this.source.appliedIndex, entries: [] });
       return;
     }
     this.readIndex((error, index) => {
       if (error !== undefined) return done(error, undefined as never);
-      if (request.from <= this.source.appliedIndex) return this.answer(request, done);
+      if (request.from <= this.source.appliedIndex) return this.answer(request, done, gate);
       done(undefined, { next: request.from, commitIndex: index, entries: [] });
     });
   }
 
-  private answer(request: TailRequest, done: Done<TailAnswer>): void {
+  private answer(request: TailRequest, done: Done<TailAnswer>, gate: ReadGate): void {
     const { from, entriesMax, bytesMax } = request;
-    this.load(from, { last: from + entriesMax - 1, bytesMax }, (error, entries) => {
+    this.load(from, { last: from + entriesMax - 1, bytesMax }, gate, (error, entries) => {
       if (error !== undefined) return done(error, undefined as never);
       const commitIndex = this.source.appliedIndex;
       const found: ReadEntry[] = [];
@@ -201,11 +217,12 @@ export class Reads {
       if (waiting.request.from > index) continue;
       this.tails.delete(waiting);
       waiting.timer?.cancel();
-      this.answer(waiting.request, waiting.done);
+      this.answer(waiting.request, waiting.done, waiting.gate);
     }
   }
 
   stop(): void {
+    this.stopped = true;
     for (const request of [...this.confirming.keys()]) this.failed(request, "stopping");
     for (const waiting of this.tails) {
       waiting.timer?.cancel();
