@@ -74,7 +74,8 @@ export const defaultClientConfig: Omit<ClientConfig, "group" | "peers"> = {
   frameBytesMax: 32 * kibibyte,
   inFlightMax: 1_024,
   pendingAppendsMax: 4_096,
-  pendingBytesMax: 16 * mebibyte,
+  // Fits into what a leader holds uncommitted (8 MiB of records), so that one client alone is never refused for it.
+  pendingBytesMax: 6 * mebibyte,
   pendingCallsMax: 1_024,
   tailsMax: 64,
   connectTimeout: 1 * second,

@@ -1,11 +1,13 @@
 import { expect } from "chai";
 import { nodeId } from "#core/base/brand";
+import { recordOverheadBytes } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
 import { millisecond, second } from "#core/base/units";
-import { clientConfig } from "#core/client/client-config";
+import { clientConfig, defaultClientConfig } from "#core/client/client-config";
 import type { ClientEffect, Target } from "#core/client/client-event";
 import { ClientMachine } from "#core/client/client-machine";
 import type { LogEntry, NodeStatus } from "#core/commitlog/protocol";
+import { defaultLimits } from "#core/node/config";
 import type { Outcome } from "./harness.ts";
 import { codeOf, Harness, notLeader } from "./harness.ts";
 import type { Script } from "./scripted-node.ts";
@@ -303,6 +305,13 @@ describe("client machine", () => {
 });
 
 describe("client configuration", () => {
+  it("lets one client alone send no more than a leader takes, whatever the size of its appends", () => {
+    const { pendingBytesMax, pendingAppendsMax } = defaultClientConfig;
+    expect(pendingBytesMax + pendingAppendsMax * recordOverheadBytes).to.be.at.most(
+      defaultLimits.uncommittedBytesMax,
+    );
+  });
+
   it("is refused by the name of the key that is wrong", () => {
     const peers = [{ node: nodeId("n0"), address: "n0:1" }];
     for (const bad of [
