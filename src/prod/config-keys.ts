@@ -132,7 +132,7 @@ const identityKeys: readonly ConfigKey[] = [
   define("tlsClientAuth", {
     ...flag,
     fallback: "true",
-    doc: "Clients must show a certificate, whose roles say what they may do. With false one without a certificate may do everything. Nodes always show theirs to each other.",
+    doc: "Clients must show a certificate, whose roles say what they may do. With false one without a certificate may append and read. Nodes always show theirs to each other.",
   }),
   define("allowInsecure", {
     ...flag,

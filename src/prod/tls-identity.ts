@@ -20,10 +20,14 @@ export interface Identity {
  */
 export type Authorise = (identity: Identity | undefined, action: Action) => boolean;
 
-/** By the roles of the certificate. Who has none was let in by the configuration (`tlsClientAuth=false`). */
+/**
+ * By the roles of the certificate. Who has none was let in by the configuration (`tlsClientAuth=false`), and is anybody: he
+ * appends and reads, and administers nothing.
+ */
 export const authoriseByRole: Authorise = (identity, action) =>
-  identity === undefined ||
-  identity.roles.some((role) => role !== "node" && actions.indexOf(role) >= actions.indexOf(action));
+  (identity?.roles ?? ["append"]).some(
+    (role) => role !== "node" && actions.indexOf(role) >= actions.indexOf(action),
+  );
 
 type Subject = PeerCertificate["subject"];
 
