@@ -78,6 +78,7 @@ function resultOf(pressed: readonly Pressed[], circumstances: Circumstances): So
   for (const one of pressed) {
     if (Math.max(...one.residentMiB) > residentMiBMax)
       fail(`${one.name}: a node took more than ${residentMiBMax} MiB`, one);
+    if (one.flaw !== undefined) fail(`${one.name}: ${one.flaw}`, one);
     if (one.perSecond === 0 || one.gapMaxMs > gapMsMax)
       fail(`${one.name}: no append was acknowledged for ${one.gapMaxMs} ms`, one);
   }

@@ -19,6 +19,8 @@ export interface Pressed {
   readonly residentMiB: readonly number[];
   readonly ownMiB: number;
   readonly note: string;
+  /** Why this was no pressure at all. */
+  readonly flaw: string | undefined;
 }
 
 /** A way to press: begins, lasts while the soak looks on, is ended. @returns what it tells in the end. */
@@ -28,6 +30,8 @@ export interface Pressure {
   /** A moment of the time that it lasts. */
   tick?(): void;
   end(): Promise<string>;
+  /** Once it has ended: why it was no pressure at all. */
+  flaw?(): string | undefined;
 }
 
 export async function press(
@@ -72,6 +76,7 @@ export async function press(
     residentMiB: most.map(Math.round),
     ownMiB: Math.round(own),
     note,
+    flaw: pressure.flaw?.(),
   };
 }
 
@@ -103,10 +108,14 @@ export function stoppedFollower(cluster: LocalCluster, leader: ClusterNode): Pre
   };
 }
 
-/** Clients that ask for as much as they may and read nothing of it; whoever is disconnected comes again. */
+/**
+ * Clients that ask for as much as they may and read nothing of it. The node keeps them, and what it answered: each tick
+ * one of them leaves and comes again, so that over the whole time new ones fill their part of its memory.
+ */
 export function neverReading(address: string, count: number): Pressure {
   const clients: RawClient[] = [];
   let connections = 0;
+  let ticks = 0;
   const connect = (): RawClient => {
     connections += 1;
     const client = new RawClient(address, false);
@@ -120,12 +129,19 @@ export function neverReading(address: string, count: number): Pressure {
       for (let n = 0; n < count; n++) clients.push(connect());
     },
     tick: () => {
-      for (const [at, client] of clients.entries()) if (client.ended) clients[at] = connect();
+      const old = ticks++ % clients.length;
+      for (const [at, client] of clients.entries()) {
+        // Whoever was disconnected learns it when it writes.
+        client.send({ type: "ping" });
+        if (at === old) client.close();
+        if (client.ended) clients[at] = connect();
+      }
     },
     end: async () => {
       for (const client of clients) client.close();
       return `${connections} connections`;
     },
+    flaw: () => (connections > count ? undefined : "no client came again: they pressed once only"),
   };
 }
 
