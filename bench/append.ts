@@ -36,6 +36,10 @@ function peerOf(name: SystemName, { natsServer, dledger: sources }: AppendOption
 
 /** `npm run bench -- append`. @returns the exit code. */
 export async function benchmark(args: readonly string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
   let options: AppendOptions;
   try {
     options = parseOptions(args);

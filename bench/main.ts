@@ -15,6 +15,16 @@ function names(): string[] {
 }
 
 async function main([name = "", ...args]: readonly string[]): Promise<number> {
+  if (name === "--help" || name === "-h") {
+    const usage =
+      "Usage: npm run bench -- NAME [options]; npm run bench -- NAME --help tells a benchmark's own";
+    process.stdout.write(
+      `${usage}\n\n${names()
+        .map((one) => `  ${one}\n`)
+        .join("")}`,
+    );
+    return 0;
+  }
   if (!names().includes(name)) {
     const what = name === "" ? "which one?" : `no benchmark ${JSON.stringify(name)};`;
     process.stderr.write(

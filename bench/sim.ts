@@ -15,6 +15,10 @@ const heavySeeds = "2";
 
 /** `npm run bench -- sim`. @returns the exit code. */
 export async function benchmark(args: readonly string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
   let options: SimBenchOptions;
   try {
     options = parseOptions(args);

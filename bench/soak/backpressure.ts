@@ -19,6 +19,11 @@ export const soak: Soak = {
   summary:
     "A stopped follower, clients that never read, tails never consumed, 2,000 idle connections: memory stays bounded, others go on.",
   usage: "[--seconds N] [--connections N] [--in-flight N]",
+  explained: [
+    "--seconds N        how long each kind of pressure lasts (60; --short 3), from 1",
+    "--connections N    idle ones (2000; --short 100), from 1",
+    "--in-flight N      appends under way at one time (256), from 1",
+  ],
   options: {
     seconds: { type: "string" },
     connections: { type: "string" },

@@ -34,6 +34,11 @@ export const soak: Soak = {
   summary:
     "Crashes appends, rolls, truncations and term changes at every disk call, with every legal subset of what was not synced, and opens each state.",
   usage: "[--script NAME] [--seed N] [--subsets N]",
+  explained: [
+    `--script NAME      this one only (all; --short: some): ${crashScripts.map(({ name }) => name).join(", ")}`,
+    "--seed N           of what is sampled (1), from 0",
+    `--subsets N        states of a crash up to which all are tried (${longSettings.subsetsMax}; --short ${shortSettings.subsetsMax}), from 2`,
+  ],
   options: { script: { type: "string" }, seed: { type: "string" }, subsets: { type: "string" } },
   run,
 };

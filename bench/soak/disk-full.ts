@@ -12,6 +12,9 @@ export const soak: Soak = {
   summary:
     "Fills a node's file system, then a majority's, and frees them: leadership is handed over, appends are refused by name, service resumes by itself.",
   usage: "[--mebibytes N]",
+  explained: [
+    "--mebibytes N      of the smaller disk; the other has twice as many (64; --short 24), from 16",
+  ],
   options: { mebibytes: { type: "string" } },
   run,
 };

@@ -17,6 +17,12 @@ export const soak: Soak = {
   summary:
     "Kills and stops the leader under load: the next append is acknowledged within the limits; without a fault no election is held.",
   usage: "[--kills N] [--stops N] [--seconds N] [--in-flight N]",
+  explained: [
+    `--kills N          of the leader (${long.kills}; --short ${short.kills}), from 0`,
+    `--stops N          of the leader by SIGSTOP (${long.stops}; --short ${short.stops}), from 0`,
+    `--seconds N        without a fault, in which no election may be held (${long.seconds}; --short ${short.seconds}), from 0`,
+    "--in-flight N      appends under way at one time (64), from 1",
+  ],
   options: {
     kills: { type: "string" },
     stops: { type: "string" },

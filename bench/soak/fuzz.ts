@@ -14,6 +14,14 @@ export const soak: Soak = {
   summary:
     "Feeds every decoder random, changed and spliced inputs: each gives a value or a typed error, in bounded time and memory.",
   usage: "[--decoder NAME] [--inputs N] [--seed N] [--from N]",
+  explained: [
+    `--decoder NAME     this one only (all): ${allDecoders("")
+      .map(({ name }) => name)
+      .join(", ")}`,
+    `--inputs N         for each decoder (${inputsLong}; --short ${inputsShort}), from 1`,
+    "--seed N           of the inputs (1), from 0",
+    "--from N           the first input (0), from 0",
+  ],
   options: {
     decoder: { type: "string" },
     inputs: { type: "string" },

@@ -20,6 +20,12 @@ export const soak: Soak = {
   summary:
     "Fills three nodes with 2 GiB and restarts one: it is back in 5 s and below 250 MiB, and no heap grew with the log.",
   usage: "[--mebibytes N] [--entry-bytes N] [--in-flight N] [--dir DIR]",
+  explained: [
+    `--mebibytes N      of the log (${mebibytesLong}; --short ${mebibytesShort}), from 1`,
+    "--entry-bytes N    of each entry (4096), from 16",
+    "--in-flight N      appends under way at one time (128), from 1",
+    "--dir DIR          where the nodes' directories are made (the system's place for temporary files)",
+  ],
   options: {
     mebibytes: { type: "string" },
     "entry-bytes": { type: "string" },

@@ -24,7 +24,7 @@ Makes an authority (ca.pem, ca-key.pem), a certificate and a key for each node (
 
 A role includes those before it: read, append, admin (moves leadership, makes nodes read-only).
 
-Exit codes: 0 made, 64 usage, 78 the directory cannot be used.`;
+Exit codes: 0 made, 64 usage, 74 the output cannot be written, 78 the directory cannot be used.`;
 
 interface Values {
   readonly out: string;

@@ -31,6 +31,8 @@ function advice(request: LogRequest, error: LogError): string {
     return request.command === "transfer"
       ? "The outcome is unknown: leadership may have moved, or may move yet. Look who leads with `quorumlog log status` before you try again."
       : "The outcome is unknown: the entry may be in the log or may not. Look with `quorumlog log tail` before you append it again.";
+  if (faultExitCode(error) === exitCodes.unavailable && request.command === "readonly")
+    return `Node ${request.node} cannot be reached: is it running, and is --peers right? Nothing was changed.`;
   if (faultExitCode(error) === exitCodes.unavailable)
     return `No node of ${request.peers} can be reached: are they running (npm start), and is --peers right?`;
   if (error.code === "internal-entry")

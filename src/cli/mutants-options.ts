@@ -29,7 +29,7 @@ until a checker fires: first with core's own assertions off, then, for survivors
   --json           one JSON object on one line instead of the table
   --help
 
-Exit: 0 all found, 1 survivors or invalid mutants, 2 usage, 74 the output cannot be written, 130 interrupted.`;
+Exit: 0 all found, 1 survivors or invalid mutants, 2 usage, 74 the output cannot be written, 130 interrupted, 143 terminated.`;
 
 const optionTypes = {
   dir: { type: "string" },

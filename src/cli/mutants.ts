@@ -6,6 +6,7 @@ import type { Mutant } from "../sim/mutant/mutant.ts";
 import { parseMutant } from "../sim/mutant/mutant.ts";
 import type { MutantResult } from "../sim/mutant/result.ts";
 import { reportOf } from "../sim/mutant/result.ts";
+import { Interrupt } from "./interrupt.ts";
 import { mutantsUsage, parseMutantsArguments } from "./mutants-options.ts";
 import { MutantPool } from "./mutants-pool.ts";
 import { tableOf } from "./mutants-table.ts";
@@ -14,7 +15,6 @@ import { UsageError } from "./usage-error.ts";
 
 const exitSurvivors = 1;
 const exitUsage = 2;
-const exitInterrupted = 130;
 
 /** Root of the repository: this module is `src/cli/mutants.ts` or `dist/cli/mutants.js` in it. */
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
@@ -38,7 +38,7 @@ export async function mutantsCommand(args: readonly string[]): Promise<number> {
     const names = scenariosOf(options.scenarios);
     const read = selected(await readMutants(path.resolve(options.dir)), options.only);
     const results = await runAll(read, names, options);
-    if (results === undefined) return exitInterrupted;
+    if (typeof results === "number") return results;
     const report = reportOf(results);
     process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : `${tableOf(report)}\n`);
     return report.survived === 0 ? 0 : exitSurvivors;
@@ -99,12 +99,12 @@ function scenariosOf(wanted: readonly string[]): readonly string[] {
   return wanted.length === 0 ? all : all.filter((name) => wanted.includes(name));
 }
 
-/** @returns one result a mutant, in their order; undefined when the user interrupted. */
+/** @returns one result a mutant, in their order; the exit code when the user interrupted. */
 async function runAll(
   read: readonly ReadMutant[],
   names: readonly string[],
   options: { readonly seeds: number; readonly jobs: number },
-): Promise<readonly MutantResult[] | undefined> {
+): Promise<readonly MutantResult[] | number> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const pool = new MutantPool({
     repository,
@@ -113,24 +113,18 @@ async function runAll(
     jobs: options.jobs,
     say,
   });
-  let interrupted = false;
-  const interrupt = (): void => {
-    interrupted = true;
-    pool.stop();
-  };
-  process.once("SIGINT", interrupt);
-  process.once("SIGTERM", interrupt);
+  const interrupt = new Interrupt();
+  interrupt.onRequest(() => pool.stop());
   try {
     for (const { name, flaw } of read) if (flaw !== "") say(`${name}: invalid: ${flaw}`);
     const valid = read.flatMap(({ mutant, flaw }) => (mutant !== undefined && flaw === "" ? [mutant] : []));
     const results = await pool.run(valid);
-    if (interrupted) return undefined;
+    if (interrupt.requested) return interrupt.exitCode;
     return read.map(
       ({ name, flaw }) => (flaw === "" ? undefined : invalid(name)) ?? results.get(name) ?? invalid(name),
     );
   } finally {
-    process.removeListener("SIGINT", interrupt);
-    process.removeListener("SIGTERM", interrupt);
+    interrupt.release();
   }
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import * as fs from "node:fs";
+import { exitCodes } from "../prod/exit-codes.ts";
 import { leaveWithoutOutput, OutputError, outputErrorOf } from "./output-fault.ts";
 import { nearest } from "./suggest.ts";
 
@@ -11,7 +12,6 @@ interface Subcommand {
   readonly load: () => Promise<(args: readonly string[]) => Promise<number>>;
 }
 
-const exitUsage = 2;
 const subcommands: readonly Subcommand[] = [
   {
     name: "sim",
@@ -90,7 +90,7 @@ async function main(args: readonly string[]): Promise<number> {
       `quorumlog: unknown command ${JSON.stringify(name)}.${hint} There are: ${names.join(", ")}.\n`,
     );
   }
-  return exitUsage;
+  return exitCodes.usage;
 }
 
 for (const [name, stream] of [

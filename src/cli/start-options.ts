@@ -26,8 +26,9 @@ follow from --base-port: --readonly starts all three read-only.
 Every setting can also stand in the configuration file or in its variable (QUORUMLOG_HTTP_PORT for --http-port); a
 flag wins over a variable, a variable over the file. docs/CONFIGURATION.md describes them.
 
-Exit codes: 0 stopped in order, 1 every node died or a stop took too long, 64 usage, 69 a port or directory is in use,
-70 a fault of its own, 78 bad configuration, or a data directory that cannot be made or written.`;
+Exit codes: 0 stopped in order, by Ctrl-C or SIGTERM too, 1 every node died or a stop took too long, 64 usage, 69 a port
+or directory is in use, 70 a fault of its own, 74 the output cannot be written, 78 bad configuration, or a data directory
+that cannot be made or written, 130 and 143 a second signal did not wait.`;
 
 function basePortOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;

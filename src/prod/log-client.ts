@@ -253,16 +253,11 @@ export class LogClient {
    * leads hands over as soon as a writable node has caught up.
    */
   setReadOnly(node: string, readOnly: boolean, options: CallOptions = {}): Promise<void> {
-    return this.call(options.signal, (done, started) =>
-      started(
-        this.client.setReadOnly(
-          checkedNode(node),
-          checkedSwitch(readOnly),
-          { timeout: this.micros(options) },
-          done,
-        ),
-      ),
-    );
+    const make = (done: Done<void>, started: (handle: CancelHandle) => void): void => {
+      const timeout = this.micros(options);
+      started(this.client.setReadOnly(checkedNode(node), checkedSwitch(readOnly), { timeout }, done));
+    };
+    return this.call(options.signal, make, node);
   }
 
   /**
@@ -351,6 +346,7 @@ export class LogClient {
   private call<T>(
     signal: AbortSignal | undefined,
     make: (done: Done<T>, started: (handle: CancelHandle) => void) => void,
+    node?: string,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true)
@@ -364,7 +360,7 @@ export class LogClient {
       const settled: Done<T> = (error, value) => {
         signal?.removeEventListener("abort", abort);
         if (error === undefined) resolve(value);
-        else reject(error instanceof LogError ? this.reach.explain(error, since) : error);
+        else reject(error instanceof LogError ? this.reach.explain(error, since, node) : error);
       };
       signal?.addEventListener("abort", abort, { once: true });
       try {

@@ -78,9 +78,13 @@ export class Reach {
    * A call's `timeout` with the cause that all nodes together show: `no-quorum` where a majority does not answer,
    * `unavailable` only where nobody does. Other errors are given back as they are.
    * @param since when the call began.
+   * @param node the one that was asked, where no other could have answered.
    */
-  explain(error: LogError, since: Micros): LogError {
+  explain(error: LogError, since: Micros, node?: string): LogError {
     if (error.code !== "timeout") return error;
+    const asked = this.peers.find((peer) => peer.node === node);
+    if (asked !== undefined && this.of(asked.address).heardAt < since && this.of(asked.address).gone)
+      return error;
     const names = (test: (seen: Seen) => boolean): string[] =>
       this.peers.filter(({ address }) => test(this.of(address))).map(({ node }) => node);
     const answered = names(({ heardAt }) => heardAt >= since);

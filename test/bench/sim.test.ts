@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import * as path from "node:path";
 import { expect } from "chai";
 import { parseOptions } from "#bench/sim/options";
 import { pingPong } from "#bench/sim/ping-pong";
@@ -5,6 +7,26 @@ import { raftBatch, raftCore } from "#bench/sim/raft-core";
 import { textOf } from "#bench/sim/report";
 import { decodeSmall, encodeSmall, smallMessageBytes } from "#bench/sim/small-message";
 import { ByteWriter } from "#core/base/bytes";
+import { projectRoot } from "../support/sources.ts";
+
+describe("bench", () => {
+  it("tells what there is, and each benchmark its options, with --help", () => {
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [path.join(projectRoot, "dist/bench/main.js"), ...args], {
+        encoding: "utf8",
+      });
+    for (const [args, told] of [
+      [["--help"], /^Usage: npm run bench -- NAME[\s\S]*\n {2}append\n {2}sim\n/],
+      [["sim", "--help"], /^Usage: npm run bench -- sim[\s\S]*--rounds N/],
+      [["append", "--help"], /^Usage: npm run bench -- append[\s\S]*--/],
+    ] as const) {
+      const { status, stdout, stderr } = run(...args);
+      expect([status, stderr], args.join(" ")).to.deep.equal([0, ""]);
+      expect(stdout).to.match(told);
+    }
+    expect(run("smi").status).to.equal(64);
+  });
+});
 
 describe("bench: sim", () => {
   it("sends messages of 64 bytes, as the other simulators do", () => {

@@ -203,9 +203,10 @@ describe("quorumlog sim", () => {
 });
 
 describe("quorumlog", () => {
-  it("exits 2 for an unknown command and says what was meant", () => {
+  it("exits 64 for an unknown command, and for none, and says what was meant", () => {
+    expect(quorumlog([]).code).to.equal(64);
     const { code, stderr } = quorumlog(["simm"]);
-    expect(code).to.equal(2);
+    expect(code).to.equal(64);
     expect(stderr).to.contain("Did you mean sim?");
   });
 

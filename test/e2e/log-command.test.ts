@@ -118,6 +118,12 @@ describe("e2e: quorumlog log", function () {
       [69, ["tail", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
       [69, ["tail", "--follow", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
       [69, ["status", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
+      [69, ["transfer", "--to", "n0", "--peers", "n0-127.0.0.1:1", "--timeout", "2s"], /can be reached/],
+      [
+        69,
+        ["readonly", "--node", "n1", "on", "--peers", "n0-127.0.0.1:1;n1-127.0.0.1:2", "--timeout", "2s"],
+        /Node n1 cannot be reached/,
+      ],
       [0, ["--help"], /^$/],
     ];
     await Promise.all(

@@ -66,6 +66,14 @@ describe("which nodes answer a client", () => {
     expect(causeOf(reach.explain(late, 50))).to.equal(undefined);
   });
 
+  it("is the one node that was asked, where no other could answer", () => {
+    refuse(2);
+    expect(reach.explain(late, 0, "n2")).to.equal(late);
+    expect(causeOf(reach.explain(late, 0, "n1"))).to.equal(undefined);
+    answers(2);
+    expect(causeOf(reach.explain(late, 0, "n2"))).to.equal(undefined);
+  });
+
   it("counts what was heard during the call", () => {
     answers(0, 1, 2);
     refuse(0, 1, 2);

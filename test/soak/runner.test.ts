@@ -120,7 +120,7 @@ describe("the soak runner", () => {
   it("tells its usage with --help", async () => {
     const { code, stdout } = await ran(passes, ["--help"]);
     expect(code).to.equal(0);
-    expect(stdout).to.match(/^Usage: .*\n\nShows what is planted\.\n$/);
+    expect(stdout).to.match(/^Usage: .*\n\nShows what is planted\.\n\n +--short .*\n +--json .*\n$/);
   });
 
   it("shows progress on a terminal only: how far, how fast, how long yet", async () => {
@@ -174,6 +174,21 @@ describe("npm run soak", () => {
       expect([code, stdout]).to.deep.equal([64, ""]);
       expect(stderr).to.contain("bit-flips, crash-states").and.to.contain("fuzz");
     }
+  });
+
+  it("explains every option of every soak with --help: its default and what is allowed", () => {
+    const names = [...run("--help").stdout.matchAll(/^ {2}([a-z-]+) /gm)].map(([, name = ""]) => name);
+    expect(names).to.include.members(["backpressure", "fuzz"]);
+    for (const name of names) {
+      const { code, stdout } = run(name, "--help");
+      expect(code, name).to.equal(0);
+      const [usage = "", ...rest] = stdout.split("\n");
+      for (const [, option] of usage.matchAll(/\[--([a-z-]+) [A-Z]+\]/g))
+        expect(rest.join("\n"), `${name} --${option}`).to.match(
+          new RegExp(`^ {2}--${option} .*\\(.+\\)`, "m"),
+        );
+    }
+    expect(run("fuzz", "--help").stdout).to.contain("client-request");
   });
 
   it("lists every soak with what it shows with --help", () => {

@@ -30,6 +30,11 @@ const common = {
   help: { type: "boolean", default: false },
 } as const;
 
+const explained = [
+  "--short            a bounded form, the same at every run; some are part of npm test",
+  "--json             one JSON object on one line instead of the table",
+];
+
 /** Runs one soak with its command line. @returns the exit code. */
 export async function runSoak(
   name: string,
@@ -49,7 +54,8 @@ export async function runSoak(
     return refuse((error as Error).message);
   }
   if (values["help"] === true) {
-    output.stdout.write(`${usage}\n\n${soak.summary}\n`);
+    const lines = [...(soak.explained ?? []), ...explained].map((line) => `  ${line}\n`);
+    output.stdout.write(`${usage}\n\n${soak.summary}\n\n${lines.join("")}`);
     return exitOk;
   }
   const progress = new Progress(output.stderr);

@@ -45,6 +45,8 @@ export interface Soak {
   readonly summary: string;
   /** Its own options as a command line shows them; `--short`, `--json` and `--help` are everybody's. */
   readonly usage: string;
+  /** A line for each of them for `--help`: what it sets, what it is by default, what is allowed. */
+  readonly explained?: readonly string[];
   readonly options: NonNullable<ParseArgsConfig["options"]>;
   run(context: SoakContext): Promise<SoakResult>;
 }
