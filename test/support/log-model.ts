@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { endOfAll, makeEntries, recordOf, smallOptions, TestLog } from "#bench/storage/log-script";
-import type { Choose } from "#bench/storage/memory-inode";
 import { MemoryDisk } from "#bench/storage/memory-disk";
+import type { Choose } from "#bench/storage/memory-inode";
 import type { Entry, LogEnd } from "#core/base/entry";
 import { emptyLogEnd } from "#core/base/entry";
 import { DiskFault } from "#core/io/disk";
