@@ -17,7 +17,6 @@ import { defaultBasePort, httpOffset } from "./start-options.ts";
 const leaderMsMax = 10_000;
 /** A node that has not stopped by then is killed. */
 const stopMsMax = 10_000;
-const logBytesMax = 16 * 1_024 * 1_024;
 
 /** Starts three nodes, watches them, and stops them at the first signal. @returns the exit code. */
 export async function startCluster(request: StartRequest): Promise<number> {
@@ -25,16 +24,16 @@ export async function startCluster(request: StartRequest): Promise<number> {
   const setting = dataSetting(request);
   const plans = planNodes(request, setting.value);
   // All of them before the first node runs: what is wrong with one place leaves nothing to be stopped.
-  const logs = plans.map((plan) => openLog(plan, setting));
+  for (const plan of plans) checkLog(plan, setting);
   const signal = firstSignal();
   const running: Running[] = [];
   const starts: Promise<Started>[] = [];
-  plans.forEach((plan, at) => {
+  for (const plan of plans) {
     const args = [program, "start", ...nodeArguments(plan, request.flags)];
-    const { node, started } = startNode(plan, args, logs[at] as number);
+    const { node, started } = startNode(plan, args);
     running.push(node);
     starts.push(started);
-  });
+  }
   signal.onSecond = () => {
     for (const node of running) node.child.kill("SIGKILL");
     process.exit(signal.code);
@@ -112,16 +111,13 @@ function flagArguments(flags: StartRequest["flags"]): string[] {
 }
 
 /**
- * Opens a node's log, and makes the directory around it.
+ * Whether a node's log can be written; makes the directory around it. Nothing is written here: another node may use it.
  * @throws LogError bad-configuration when that is no place for data.
  */
-function openLog(plan: NodePlan, setting: DirectorySetting): number {
+function checkLog(plan: NodePlan, setting: DirectorySetting): void {
   try {
     makeDirectories(path.dirname(plan.log));
-    // One old log is kept: a log that only grows would fill the disk.
-    if ((fs.statSync(plan.log, { throwIfNoEntry: false })?.size ?? 0) > logBytesMax)
-      fs.renameSync(plan.log, `${plan.log}.1`);
-    return fs.openSync(plan.log, "a");
+    fs.closeSync(fs.openSync(plan.log, "a"));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
@@ -135,16 +131,16 @@ function openLog(plan: NodePlan, setting: DirectorySetting): number {
 
 /** What stopped several of them for the same reason, as a wrong setting does, is told once. */
 function tellFailure(running: readonly Running[], outcome: readonly Started[]): void {
-  const plansOf = new Map<string, NodePlan[]>();
+  const failed = new Map<string, string[]>();
   outcome.forEach((started, at) => {
-    const plan = running[at]?.plan;
-    if (started === "started" || plan === undefined) return;
-    plansOf.set(started.failed, [...(plansOf.get(started.failed) ?? []), plan]);
+    const node = running[at];
+    if (started === "started" || node === undefined) return;
+    // One that left without a word to this process may have said something all the same.
+    const said = node.ended === started.failed && node.said !== "" ? `\n${node.said.trimEnd()}` : "";
+    const why = started.failed + said;
+    failed.set(why, [...(failed.get(why) ?? []), node.plan.id]);
   });
-  for (const [why, plans] of plansOf) {
-    const [ids, logs] = [plans.map(({ id }) => id), plans.map(({ log }) => log)];
-    process.stderr.write(`${ids.join(", ")} could not start: ${why}\n  log: ${logs.join(", ")}\n`);
-  }
+  for (const [why, ids] of failed) process.stderr.write(`${ids.join(", ")} could not start: ${why}\n`);
 }
 
 function tellDeath({ plan, child, ended }: Running, request: StartRequest): void {

@@ -1,11 +1,12 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
-import * as fs from "node:fs";
 import { exitCodes } from "../prod/exit-codes.ts";
+import { logFileVariable } from "../prod/log-file.ts";
 import type { ServerNews } from "../prod/server-news.ts";
 
 /** A node that told why it cannot start has nothing left to do but leave. */
 const leaveMsMax = 3_000;
+const saidCharsMax = 8_192;
 
 export interface NodePlan {
   readonly id: string;
@@ -23,6 +24,8 @@ export interface Running {
   ended: string | undefined;
   code: number;
   role: string;
+  /** The end of what it wrote to standard error before it ran. */
+  said: string;
   /** Who leads, as far as this node knows; empty while it does not. */
   leader: string;
   /** Told at each change of role or leader. */
@@ -35,16 +38,18 @@ export type Started = "started" | { readonly failed: string };
 /**
  * Starts a node as a process.
  * @param args of Node.js: the program and what it is told.
- * @param log where its output goes; closed here.
  */
 export function startNode(
   plan: NodePlan,
   args: readonly string[],
-  log: number,
 ): { readonly node: Running; readonly started: Promise<Started> } {
   // A group of its own: Ctrl-C reaches this process only, which then stops the nodes in order.
-  const child = spawn(process.execPath, args, { stdio: ["ignore", log, log, "ipc"], detached: true });
-  fs.closeSync(log);
+  const env = { ...process.env, [logFileVariable]: plan.log };
+  const child = spawn(process.execPath, args, {
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    detached: true,
+    env,
+  });
   let tell: (started: Started) => void = () => undefined;
   const started = new Promise<Started>((resolve) => {
     tell = resolve;
@@ -53,14 +58,23 @@ export function startNode(
   const exited = new Promise<void>((resolve) => {
     leave = resolve;
   });
-  const none = { ended: undefined, code: 0, role: "unknown", leader: "", onRole: () => undefined };
+  const none = { ended: undefined, code: 0, role: "unknown", leader: "", said: "", onRole: () => undefined };
   const node: Running = { plan, child, exited, ...none };
+  let runs = false;
+  // Its log goes to a file of its own once it runs. What it says here is why it does not, or what the host says of it.
+  child.stderr?.on("data", (bytes: Buffer) => {
+    if (runs) process.stderr.write(bytes);
+    else node.said = (node.said + bytes.toString()).slice(-saidCharsMax);
+  });
   child.on("message", (news: ServerNews) => {
     if (news.type === "role") {
       node.role = news.role;
       node.leader = news.role === "leader" ? plan.id : news.leader;
       node.onRole();
-    } else tell(news.type === "started" ? "started" : { failed: news.message });
+      return;
+    }
+    runs = news.type === "started";
+    tell(news.type === "started" ? "started" : { failed: news.message });
   });
   const end = (how: string, code: number): void => {
     node.ended = how;
@@ -69,7 +83,8 @@ export function startNode(
     leave();
   };
   child.once("error", (error) => end(error.message, exitCodes.internal));
-  child.once("exit", (code, signal) =>
+  // Once it has ended and all that it wrote is here.
+  child.once("close", (code, signal) =>
     end(
       signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`,
       code ?? exitCodes.failed,

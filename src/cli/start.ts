@@ -1,5 +1,6 @@
 import { LogError } from "../core/base/errors.ts";
 import { exitCodeOf } from "../prod/exit-codes.ts";
+import { LogFile, logFileVariable } from "../prod/log-file.ts";
 import type { ServerNews } from "../prod/server-news.ts";
 import { parseStart } from "./start-options.ts";
 
@@ -16,7 +17,8 @@ export async function startCommand(args: readonly string[]): Promise<number> {
     const { loadConfig } = await import("../prod/config.ts");
     const { runServer } = await import("../prod/server.ts");
     const config = loadConfig({ file: request.config, environment: process.env, flags: request.flags });
-    return await runServer(config, tellParent);
+    const logFile = process.env[logFileVariable];
+    return await runServer(config, tellParent, logFile === undefined ? undefined : new LogFile(logFile));
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
     process.stderr.write(`quorumlog start: ${error.code}\n${error.message.replace(/^/gm, "  ")}\n`);

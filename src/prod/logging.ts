@@ -1,6 +1,7 @@
-import type { Logger } from "pino";
+import type { DestinationStream, Logger } from "pino";
 import { destination, pino } from "pino";
 import type { Intake, Standing, Trace, TraceEvent } from "../core/io/trace.ts";
+import type { LogFile } from "./log-file.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -12,14 +13,19 @@ const refusalKindsMax = 1_024;
 
 /**
  * Lines of JSON on a file descriptor or in a file, written at once, so that a crash leaves none behind.
- * @param to 2 for standard error, or a path.
+ * @param to 2 for standard error, a path, or what writes them.
  */
-export function makeLogger(level: string, to: number | string): Logger {
+export function makeLogger(level: string, to: number | string | Pick<LogFile, "write">): Logger {
   const base = { pid: process.pid };
+  const stream = typeof to === "object" ? to : standing(to);
+  return pino({ level, base, timestamp: () => `,"time":"${new Date().toISOString()}"` }, stream);
+}
+
+function standing(to: number | string): DestinationStream {
   const stream = destination({ dest: to, sync: true, append: true, mkdir: true });
   // Whoever read the log may be gone before the node is; a node does not die of that.
   stream.on("error", () => undefined);
-  return pino({ level, base, timestamp: () => `,"time":"${new Date().toISOString()}"` }, stream);
+  return stream;
 }
 
 /** The node's log, made from the trace: what changes or fails. Entries and what belongs to them leave no line. */

@@ -11,6 +11,7 @@ import { directoryFault } from "./directory.ts";
 import { FileDisk } from "./disk.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { HttpServer } from "./http.ts";
+import type { LogFile } from "./log-file.ts";
 import { LogService } from "./log-service.ts";
 import { fanOut, makeLogger, TraceLog } from "./logging.ts";
 import { Metrics } from "./metrics.ts";
@@ -181,12 +182,17 @@ const heapGrowthPercent = 400;
 /**
  * Runs one node until SIGTERM, SIGINT or the end of the process that started it; the second signal ends it at once.
  * @param tell what the process that started this one wants to know.
+ * @param logFile where the log goes instead of standard error, once the directory is this node's.
  * @returns the exit code.
  * @throws LogError when the node cannot start.
  */
-export async function runServer(config: ServerConfig, tell: (news: ServerNews) => void): Promise<number> {
+export async function runServer(
+  config: ServerConfig,
+  tell: (news: ServerNews) => void,
+  logFile?: LogFile,
+): Promise<number> {
   v8.setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);
-  const logger = makeLogger(config.logLevel, 2);
+  const logger = makeLogger(config.logLevel, logFile ?? 2);
   process.on("uncaughtException", (error) => {
     logger.fatal({ err: error }, `stopped by a fault of its own: ${error.message}`);
     process.exit(exitCodes.internal);
@@ -199,6 +205,7 @@ export async function runServer(config: ServerConfig, tell: (news: ServerNews) =
     },
   });
   await server.start();
+  logFile?.open();
   tell({ type: "started" });
   const reason = await asked;
   logger.info(`${reason}: handing leadership over and stopping`);

@@ -19,7 +19,7 @@ const runs = `
   process.send({ type: "started" });`;
 
 describe("the nodes of `quorumlog start`", () => {
-  const start = (script: string) => startNode(plan, ["-e", script], fs.openSync(os.devNull, "w"));
+  const start = (script: string) => startNode(plan, ["-e", script]);
 
   it("a node that refuses to start is waited for, so that its own exit code counts", async () => {
     const both = [start(runs), start(refuses(69))];
@@ -37,9 +37,10 @@ describe("the nodes of `quorumlog start`", () => {
   });
 
   it("a node that is gone before it says anything counts with its exit code", async () => {
-    const { node, started } = start("process.exit(78)");
+    const { node, started } = start("process.stderr.write('no such flag'); process.exit(78)");
     const outcome = [await started];
     expect(outcome).to.deep.equal([{ failed: "ended with exit code 78" }]);
+    expect(node.said).to.equal("no such flag");
     expect(await codeOfFailure([node], outcome)).to.equal(78);
   });
 

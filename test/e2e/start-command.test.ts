@@ -134,6 +134,25 @@ describe("e2e: quorumlog start", function () {
       await expectNothingLeft(base);
     });
 
+  it("a second one on the same data is refused, and writes nothing into the logs of those that run", async () => {
+    const base = await freeBase();
+    await start(base);
+    const data = path.join(directory, "data");
+    const second = await quorumlog(["start", "--base-port", String(await freeBase()), "--data", data]);
+    expect([second.code, second.stdout.toString()]).to.deep.equal([69, ""]);
+    expect(second.stderr).to.match(/^n0 could not start: .*data\/n0 is in use by process \d+$/m);
+    for (const [at, pid] of pids.entries()) {
+      const lines = fs
+        .readFileSync(path.join(data, `n${at}.log`), "utf8")
+        .trim()
+        .split("\n");
+      const writers = new Set(lines.map((line) => (JSON.parse(line) as { readonly pid: number }).pid));
+      expect([...writers], `n${at}.log`).to.deep.equal([pid]);
+    }
+    process.kill(-(child?.pid ?? 0), "SIGINT");
+    expect(await ended()).to.equal(0);
+  });
+
   it("leaves no node behind when it is killed itself", async () => {
     const base = await freeBase();
     await start(base);
