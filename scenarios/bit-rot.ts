@@ -26,6 +26,7 @@ export const bitRot: Scenario = {
     "disk.bitRot": [0.1, 0.8],
     "disk.rot": [0, 0.05],
     "disk.staleRead": [0, 0.02],
+    "disk.misdirectedRead": [0, 0.02],
     "disk.misdirectedWrite": [0, 0.004],
     "process.powerLoss": [0, 0.7],
     "process.downMin": 10 * millisecond,

@@ -1,4 +1,4 @@
-import { millisecond, second } from "#core/base/units";
+import { kibibyte, mebibyte, millisecond, second } from "#core/base/units";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
@@ -21,6 +21,8 @@ export const failover: Scenario = {
     "network.duplicateMax": [0, 2 * second],
     "network.reset": [0, 0.0005],
     "network.halfOpen": [0, 0.5],
+    "network.bufferBytes": { oneIn: 3, low: kibibyte, high: mebibyte },
+    "network.bufferFrames": { oneIn: 3, low: 2, high: 1_024 },
     "disk.slow": [0, 0.02],
     "disk.syncMax": [1 * millisecond, 10 * millisecond],
     "disk.survive": [0, 1],

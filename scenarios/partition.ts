@@ -1,4 +1,4 @@
-import { millisecond, second } from "#core/base/units";
+import { kibibyte, mebibyte, millisecond, second } from "#core/base/units";
 import type { Scenario } from "#sim/scenario";
 import { restlessLoad } from "#sim/workload/loads";
 
@@ -22,6 +22,8 @@ export const partitions: Scenario = {
     "network.duplicate": [0, 0.05],
     "network.duplicateMax": [0, 3 * second],
     "network.refuse": [0, 0.1],
+    "network.bufferBytes": { oneIn: 3, low: kibibyte, high: mebibyte },
+    "network.bufferFrames": { oneIn: 3, low: 2, high: 1_024 },
     "disk.slow": [0, 0.01],
     "disk.survive": [0, 1],
     "clock.driftMax": [0, 10_000],

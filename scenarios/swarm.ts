@@ -1,4 +1,4 @@
-import { millisecond, second } from "#core/base/units";
+import { kibibyte, mebibyte, millisecond, second } from "#core/base/units";
 import type { Sometimes } from "#sim/nemesis/plan";
 import type { Scenario } from "#sim/scenario";
 import { situationNames } from "#sim/situations";
@@ -29,6 +29,8 @@ export const swarm: Scenario = {
     "network.refuse": [0, 0.05],
     "network.stall": [0, 0.001],
     "network.halfOpen": [0, 0.5],
+    "network.bufferBytes": { oneIn: 3, low: kibibyte, high: mebibyte },
+    "network.bufferFrames": { oneIn: 3, low: 2, high: 1_024 },
     "disk.slow": [0, 0.02],
     "disk.syncMax": [1 * millisecond, 15 * millisecond],
     "disk.stall": [0, 0.0003],
@@ -41,6 +43,7 @@ export const swarm: Scenario = {
     "disk.bitRot": [0, 0.4],
     "disk.rot": [0, 0.02],
     "disk.staleRead": [0, 0.01],
+    "disk.misdirectedRead": [0, 0.01],
     "disk.misdirectedWrite": [0, 0.002],
     "clock.skewMax": [0, 3_600 * second],
     "clock.driftMax": [0, 20_000],

@@ -100,6 +100,7 @@ export class SimConnection implements Connection, EventTarget {
       this.bytes + frame.length > settings["network.bufferBytes"];
     // A frame larger than the buffer passes alone, or it never would.
     if (full && this.frames > 0) {
+      if (!this.wantsDrained) this.world.queueFull(this.host, this.service);
       this.wantsDrained = true;
       return false;
     }

@@ -22,9 +22,17 @@ export const simulatedLimits: NodeLimits = {
   messageEntriesMax: 64,
   inFlightMessagesMax: 16,
   idleMarkDelay: 60 * millisecond,
+  // Less than what a follower catches up with, more than one full message.
+  inFlightBytesMax: 40 * kibibyte,
+  // The largest append of the workload, 512 KiB beside small ones, must fit alone, and two such ones not.
+  uncommittedBytesMax: 640 * kibibyte,
   uncommittedEntriesMax: 72,
-  pendingAppendsMax: 48,
-  connectionRequestsMax: 24,
+  pendingAppendsMax: 8,
+  pendingAppendBytesMax: 704 * kibibyte,
+  pendingReadsMax: 8,
+  tailsMax: 4,
+  connectionRequestsMax: 14,
+  connectionAnswerBytesMax: 128 * kibibyte,
   sessionsMax: 8,
   sessionInFlightMax: 64,
 };

@@ -26,7 +26,26 @@ interface Sites {
   readonly restart: Site;
   readonly running: Site;
   readonly stale: Site;
+  readonly astray: Site;
   readonly misdirected: Site;
+}
+
+interface Read {
+  readonly file: SimFile;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly n: number;
+}
+
+/** What a sector may give instead of its content; undefined for nothing else. */
+type ContentOf = (sector: number) => Uint8Array | undefined;
+
+/** A way in which reads go wrong. */
+interface Misread {
+  readonly site: Site;
+  readonly probability: number;
+  readonly what: string;
+  other(map: LogMap, segment: number, random: RandomStream): ContentOf;
 }
 
 export interface DecayOptions {
@@ -39,7 +58,7 @@ export interface DecayOptions {
 }
 
 /**
- * What disks do to what they hold: it rots, writes land elsewhere, reads are stale. In a recoverable run only so that the
+ * What disks do to what they hold: it rots, writes land elsewhere, reads are stale or of another place. In a recoverable run only so that the
  * loss can be told and mended: where a later batch proves that what is lost had been synced, and on a minority of the voters
  * at a time.
  */
@@ -67,6 +86,7 @@ export class Decay implements DiskHarm {
       restart: site("bit-rot"),
       running: site("rot"),
       stale: site("stale-read"),
+      astray: site("misdirected-read"),
       misdirected: site("misdirected-write"),
     });
     disk.harm = this;
@@ -174,43 +194,61 @@ export class Decay implements DiskHarm {
 
   read(disk: DiskWorld, file: SimFile, offset: number, bytes: Uint8Array, n: number): void {
     const node = disk.host.id as NodeId;
-    const { stale } = this.siteOf(node);
-    const probability = this.world.settings["disk.staleRead"];
-    if (!stale.would(n, probability) || !this.options.budget.allows(node)) return;
-    const found = this.staleSectors(node, file, offset, bytes.length);
-    if (found === undefined) return;
-    const value = stale.value(n, probability, 0xffff_ffff);
-    const random = new RandomStream(value | 0, 0x61, 0x62, 0x63);
-    const count = 1 + (random.draw(1) % 4);
-    const from = random.draw(2) % found.sectors.length;
-    const chosen = found.sectors.slice(from, from + count);
-    const harms = chosen.flatMap((sector) => {
-      const older = file.olderSector(sector) as Uint8Array;
-      return pieceHarm(found.map, found.segment, sector * sectorBytes, older, "stale read") ?? [];
+    const { settings } = this.world;
+    const { stale, astray } = this.siteOf(node);
+    const read = { file, offset, bytes, n };
+    this.misread(node, read, {
+      site: stale,
+      probability: settings["disk.staleRead"],
+      what: "stale read",
+      other: () => (sector) => file.olderSector(sector),
     });
-    if (harms.length === 0 || !this.options.budget.mayDamage(node)) return;
-    for (const { places } of harms) for (const place of places) overlay(bytes, offset, place);
-    this.staleAt.set(node, this.world.scheduler.now);
-    for (const harm of harms) this.tell(node, found.map.group, harm);
+    this.misread(node, read, {
+      site: astray,
+      probability: settings["disk.misdirectedRead"],
+      what: "misdirected read",
+      other: (map, segment, random) => elsewhere(map, segment, random),
+    });
   }
 
-  private staleSectors(
+  /** Puts other bytes into some sectors of what a read gives, where recovery can tell that they are others. */
+  private misread(
+    node: NodeId,
+    { file, offset, bytes, n }: Read,
+    { site, probability, what, other }: Misread,
+  ): void {
+    if (!site.would(n, probability) || !this.options.budget.allows(node)) return;
+    const place = this.placeOfFile(node, file);
+    if (place === undefined) return;
+    const { map, segment } = place;
+    const contentOf = other(map, segment, new RandomStream(n | 0, this.world.seed | 0, 0x72, 0x73));
+    const sectors: number[] = [];
+    for (let s = Math.ceil(offset / sectorBytes); (s + 1) * sectorBytes <= offset + bytes.length; s++) {
+      const content = contentOf(s);
+      if (content !== undefined && pieceHarm(map, segment, s * sectorBytes, content, "") !== undefined)
+        sectors.push(s);
+    }
+    if (sectors.length === 0) return;
+    const random = new RandomStream(site.value(n, probability, 0xffff_ffff) | 0, 0x61, 0x62, 0x63);
+    const count = 1 + (random.draw(1) % 4);
+    const from = random.draw(2) % sectors.length;
+    const harms = sectors
+      .slice(from, from + count)
+      .flatMap((s) => pieceHarm(map, segment, s * sectorBytes, contentOf(s) as Uint8Array, what) ?? []);
+    if (harms.length === 0 || !this.options.budget.mayDamage(node)) return;
+    for (const { places } of harms) for (const harmed of places) overlay(bytes, offset, harmed);
+    this.staleAt.set(node, this.world.scheduler.now);
+    for (const harm of harms) this.tell(node, map.group, harm);
+  }
+
+  private placeOfFile(
     node: NodeId,
     file: SimFile,
-    offset: number,
-    length: number,
-  ): { readonly map: LogMap; readonly segment: number; readonly sectors: number[] } | undefined {
+  ): { readonly map: LogMap; readonly segment: number } | undefined {
     for (const group of this.options.groups) {
       const map = this.mapOf(node, group);
       const segment = map?.segments.indexOf(file) ?? -1;
-      if (map === undefined || segment === -1) continue;
-      const sectors: number[] = [];
-      for (let n = Math.ceil(offset / sectorBytes); (n + 1) * sectorBytes <= offset + length; n++) {
-        const older = file.olderSector(n);
-        if (older === undefined) continue;
-        if (pieceHarm(map, segment, n * sectorBytes, older, "") !== undefined) sectors.push(n);
-      }
-      return sectors.length === 0 ? undefined : { map, segment, sectors };
+      if (map !== undefined && segment !== -1) return { map, segment };
     }
     return undefined;
   }
@@ -256,6 +294,27 @@ export class Decay implements DiskHarm {
     }
     return true;
   }
+}
+
+/** The sectors of another place: as far away in the same segment, or in another one, as they are from each other. */
+function elsewhere({ segments }: LogMap, segment: number, random: RandomStream): ContentOf {
+  const others = segments.length - 1;
+  const far = others > 0 && random.draw(1) % 3 === 0;
+  const source = segments[far ? (segment + 1 + (random.draw(2) % others)) % segments.length : segment];
+  const sectors = Math.floor((source?.length ?? 0) / sectorBytes);
+  if (source === undefined || sectors < 2) return () => undefined;
+  const away = far ? 0 : 1 + (random.draw(3) % (sectors - 1));
+  const own = segments[segment];
+  return (sector) => {
+    const found = source.read(((sector + away) % sectors) * sectorBytes, sectorBytes);
+    if (found.length < sectorBytes) return undefined;
+    // The same bytes, mostly zeros, are no other ones.
+    return own !== undefined && same(found, own.read(sector * sectorBytes, sectorBytes)) ? undefined : found;
+  };
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function overlay(

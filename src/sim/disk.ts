@@ -29,7 +29,7 @@ export interface Stray {
 
 /** Who may make what the disk reads and writes something else than it should be. */
 export interface DiskHarm {
-  /** May put older content into what read number `n` gives. */
+  /** May put older content, or that of another place, into what read number `n` gives. */
   read(disk: DiskWorld, file: SimFile, offset: number, bytes: Uint8Array, n: number): void;
   written(disk: DiskWorld, stray: Stray): void;
 }
@@ -169,11 +169,12 @@ export class DiskWorld {
     this.failNext = undefined;
   }
 
-  /** What a read gives, stale in places where chance says so. */
+  /** What a read gives: where chance says so, in places something stale or misplaced. */
   readBack(file: SimFile, offset: number, length: number): Uint8Array {
     const bytes = file.read(offset, length);
     if (this.harm === undefined) return bytes;
-    const harmed = file.mayBeStale ? bytes.slice() : bytes;
+    const mayBeHarmed = file.mayBeStale || this.settings["disk.misdirectedRead"] > 0;
+    const harmed = mayBeHarmed ? bytes.slice() : bytes;
     this.harm.read(this, file, offset, harmed, this.reads++);
     return harmed;
   }

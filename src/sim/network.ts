@@ -52,6 +52,8 @@ export class NetworkWorld implements EventTarget {
   private readonly listeners = new Map<Address, SimListener>();
   private readonly links: (Link | undefined)[][] = [];
   private readonly open: Set<SimConnection>[] = [];
+  /** Told when the send buffer of one of the process's connections is full, once until it has drained. */
+  queueFull: (host: SimProcess, service: Service) => void = () => {};
 
   constructor(scheduler: Scheduler, settings: FaultSettings, random: SeededRandom, decisions: Decisions) {
     this.scheduler = scheduler;

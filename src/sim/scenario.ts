@@ -38,6 +38,8 @@ export interface WorkloadOptions {
   readonly batchMax: number;
   /** A client leaves, calls in flight and all, and comes back with a new session after about this long. Never when left out or 0. */
   readonly sessionSpan?: Micros;
+  /** A client asks for far more than usual at once about this often: reads, tails or large appends. Never when left out. */
+  readonly burstEvery?: Micros;
   /** Leadership is asked to move to a drawn node about this often. Never when left out or 0. */
   readonly transferEvery?: Micros;
 }

@@ -48,6 +48,7 @@ export type KnobPath =
   | "process.powerLoss"
   | "process.pauseMax"
   | "network.duplicateMax"
+  | "disk.misdirectedRead"
   | "load.sessionSpan"
   | "load.transferEvery"
   | NemesisKnob;
@@ -135,6 +136,9 @@ export const knobs: { readonly [path in KnobPath]: Knob } = {
   "process.pauseMax": time(2 * second, "longest pause of a process"),
   // At the end, so that the seeds that were there before it draw what they drew.
   "network.duplicateMax": time(0, "largest extra delay of a datagram's second copy"),
+  "disk.misdirectedRead": probability(
+    "a read gives, in some of its sectors, what another place of the file or another file holds; the next one is right",
+  ),
   "load.sessionSpan": time(
     0,
     "a client leaves about so often, calls in flight and all, and comes back as another",
@@ -153,8 +157,17 @@ export const knobPaths: readonly KnobPath[] = Object.keys(knobs) as KnobPath[];
 /** The effective value of every knob. Probabilities lie in [0, 1], times are microseconds. */
 export type FaultSettings = { [path in KnobPath]: number };
 
+/** A range over several powers of two, each as likely as the others; one run in `oneIn` draws from it, the others stay calm. */
+export interface ScaleRange {
+  readonly oneIn: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 /** What a scenario asks for: a value, or a range from which the seed draws. What is left out keeps its calm value. */
-export type FaultRanges = { readonly [path in KnobPath]?: number | readonly [low: number, high: number] };
+export type FaultRanges = {
+  readonly [path in KnobPath]?: number | readonly [low: number, high: number] | ScaleRange;
+};
 
 export function calmSettings(): FaultSettings {
   const settings = {} as FaultSettings;
@@ -180,7 +193,9 @@ export function drawSettings(
     const wanted = overrides[path] ?? ranges[path];
     if (wanted === undefined) return;
     if (typeof wanted === "number") settings[path] = wanted;
-    else settings[path] = drawKnob(knobs[path].unit, wanted, stream.draw(i * 2), stream.draw(i * 2 + 1));
+    else if ("oneIn" in wanted) {
+      if (stream.draw(i * 2) % wanted.oneIn === 0) settings[path] = drawScale(wanted, stream.draw(i * 2 + 1));
+    } else settings[path] = drawKnob(knobs[path].unit, wanted, stream.draw(i * 2), stream.draw(i * 2 + 1));
   });
   orderPair(settings, "network.latencyMin", "network.latencyMax");
   orderPair(settings, "disk.writeMin", "disk.writeMax");
@@ -202,6 +217,14 @@ function drawKnob(
   const steps = 10_000;
   const lowSteps = Math.round(low * steps);
   return (lowSteps + (draw % (Math.round(high * steps) - lowSteps + 1))) / steps;
+}
+
+/** A power of two first, then a value between it and the next one. */
+function drawScale({ low, high }: ScaleRange, draw: number): number {
+  let doublings = 0;
+  while (low * 2 ** (doublings + 1) <= high) doublings += 1;
+  const from = low * 2 ** (draw % Math.max(1, doublings));
+  return Math.min(high, from + ((draw >>> 8) % (from + 1)));
 }
 
 function orderPair(settings: FaultSettings, low: KnobPath, high: KnobPath): void {

@@ -38,6 +38,7 @@ export const situations = {
   "read-only-yielded": "a read-only node gave way to a writable voter",
   "read-only-led": "a read-only node led, for no writable voter's log was as complete",
   "paused-leader-deposed": "a leader stood still, and went on when another led",
+  "queue-full": "a connection took no frame, for its send buffer was full",
   "crash-before-first-commit": "a leader crashed before the no-op of its term was committed",
 } as const;
 
@@ -235,6 +236,7 @@ export class Situations implements TraceReader {
     if (fault === "pause") this.paused.add(node);
     else if (fault === "resume") this.paused.delete(node);
     else if (fault === "wipe") this.wiped.add(node);
+    else if (fault === "queue-full") this.count("queue-full");
     else if (fault === "crash") {
       for (const [member, seen] of this.seen) {
         if (member.node !== node) continue;

@@ -54,6 +54,10 @@ export class World {
       listener: (decision, node) => this.chanceFault(decision, node),
     });
     this.network = new NetworkWorld(this.scheduler, this.settings, this.random, this.decisions);
+    this.network.queueFull = (host, service): void => {
+      this.count("queue-full");
+      this.trace.fault(host.id, "queue-full", service);
+    };
   }
 
   process(id: string): SimProcess {

@@ -103,6 +103,37 @@ describe("harm to a log on a disk", () => {
     expect(faults["orderly-stop"]).to.be.greaterThan(10);
     expect(faults["damage"]).to.be.greaterThan(10);
   });
+
+  for (const knob of ["disk.staleRead", "disk.misdirectedRead"] as const) {
+    it(`of a read (${knob}) shows in that read alone, within the budget, and is told`, () => {
+      const told: string[] = [];
+      const run = new SimRun(calm, 3, {
+        overrides: { "disk.staleRead": "0.0000001" },
+        listener: ({ event }) => {
+          if (event.kind === "fault" && event.fault === "damage") told.push(`${event.node} ${event.detail}`);
+        },
+      });
+      while (run.now < 4 * second) run.advance(500);
+      const readBack = (node: typeof n0): boolean => {
+        const disk = run.cluster.diskOf(node);
+        const file = disk.tree.files().find(({ length }) => length >= 65_536);
+        if (file === undefined) throw new Error("the node has a segment");
+        const truth = file.read(0, file.length).slice();
+        const given = disk.readBack(file, 0, file.length);
+        expect(file.read(0, file.length), "the disk itself is as it was").to.deep.equal(truth);
+        return given.every((byte, at) => byte === truth[at]);
+      };
+      expect(readBack(n0)).to.equal(true);
+      run.world.settings[knob] = 1;
+      expect(readBack(n0)).to.equal(false);
+      expect(readBack(n1), "one of three is all that may be harmed at a time").to.equal(true);
+      run.world.settings[knob] = 0;
+      expect(readBack(n0), "the next one is right").to.equal(true);
+      expect(told.length).to.be.within(1, 4);
+      const what = knob === "disk.staleRead" ? "stale read" : "misdirected read";
+      for (const line of told) expect(line).to.match(new RegExp(`^n0 g0 \\d+\\.\\.\\d+ ${what}$`));
+    });
+  }
 });
 
 function matters(kind: HarmKind): boolean {

@@ -265,11 +265,16 @@ describe("simulated network", () => {
 
   it("bounds what is under way in bytes and in frames", () => {
     const wire = new Wire({ "network.bufferBytes": 1_000, "network.bufferFrames": 5 });
+    const told: string[] = [];
+    wire.world.network.queueFull = (host, service) => {
+      told.push(`${host.id} ${service}`);
+    };
     const { near } = wire.connected("peer-bulk");
     expect(near.connection.send(new Uint8Array(2_000)), "a frame above the bound passes alone").to.equal(
       true,
     );
-    expect(near.connection.send(new Uint8Array(1))).to.equal(false);
+    expect([1, 2].map((bytes) => near.connection.send(new Uint8Array(bytes)))).to.deep.equal([false, false]);
+    expect(told, "once until it has drained").to.deep.equal(["n1 peer-bulk"]);
     wire.run(100_000);
     expect([1, 2, 3, 4, 5, 6].map(() => near.connection.send(new Uint8Array(10)))).to.deep.equal([
       true,

@@ -67,6 +67,20 @@ describe("fault settings", () => {
     expect(without, "a fault is left out in some runs").to.be.within(20, 90);
   });
 
+  it("are drawn over all powers of two of a scale, in a share of the runs", () => {
+    const ranges = { "network.bufferFrames": { oneIn: 3, low: 2, high: 1_024 } } as const;
+    const below = new Map([2, 4, 8, 64, 1_024].map((limit) => [limit, 0]));
+    let calm = 0;
+    for (let seed = 0; seed < 900; seed++) {
+      const { "network.bufferFrames": drawn } = drawSettings(ranges, new SeededRandom(seed), {});
+      if (drawn === 1_024) calm += 1;
+      expect(drawn).to.be.within(2, 1_024);
+      for (const [limit, count] of below) if (drawn <= limit) below.set(limit, count + 1);
+    }
+    expect(calm).to.be.within(500, 700);
+    expect([...below.values()].every((count) => count >= 10)).to.equal(true);
+  });
+
   it("never leave a largest value below its smallest", () => {
     const settings = drawSettings({}, new SeededRandom(1), { "network.latencyMin": 9_000 });
     expect(settings["network.latencyMax"]).to.equal(9_000);

@@ -169,6 +169,29 @@ export interface IntakeEvent extends At {
   readonly room: number;
 }
 
+/** What waits at a node and is bounded, each by a limit of its own. */
+export type Backlog =
+  | "tails"
+  | "reads"
+  | "in-flight-bytes"
+  | "uncommitted-bytes"
+  | "appends"
+  | "append-bytes"
+  | "connection-requests"
+  | "connection-answer-bytes";
+
+/**
+ * More waits than ever since the process began, or since the leader, connection or replica that it waits for did. Told
+ * only where the hot path is.
+ */
+export interface BacklogEvent extends At {
+  readonly kind: "backlog";
+  readonly what: Backlog;
+  readonly size: number;
+  /** What was added last: the one that may be larger than the bound by itself. */
+  readonly last: number;
+}
+
 /** A disk refused or failed an operation. */
 export interface DiskEvent extends At {
   readonly kind: "disk";
@@ -224,6 +247,7 @@ export type TraceEvent =
   | DamageEvent
   | StandingEvent
   | IntakeEvent
+  | BacklogEvent
   | DiskEvent
   | PeerEvent
   | ClientEvent

@@ -3,6 +3,7 @@ import type { GroupId } from "../base/brand.ts";
 import { ByteWriter } from "../base/bytes.ts";
 import { entryBodyBytesMax } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
+import { HighWater } from "../base/high-water.ts";
 import type { Done } from "../base/task.ts";
 import type { ClientHello, ClientRequest, ClientResponse } from "../commitlog/protocol.ts";
 import { answerHello, clientVersionMin, faultOf, noLeader, runsOf } from "../commitlog/protocol.ts";
@@ -10,6 +11,7 @@ import { decodeRequest } from "../commitlog/request-codec.ts";
 import { encodeResponse } from "../commitlog/response-codec.ts";
 import type { Timer } from "../io/clock.ts";
 import type { Connection, ConnectionEvents } from "../io/network.ts";
+import type { Backlog } from "../io/trace.ts";
 import type { NodeConfig } from "./config.ts";
 import type { Group } from "./group.ts";
 import type { NodePorts } from "./ports.ts";
@@ -44,6 +46,8 @@ export class ClientConnection implements ConnectionEvents {
   /** Answers that the connection had no room for, in order. */
   private readonly unsent: Uint8Array[] = [];
   private unsentBytes = 0;
+  private readonly mostRequests = new HighWater();
+  private readonly mostAnswerBytes = new HighWater();
 
   constructor(
     connection: Connection,
@@ -120,6 +124,8 @@ export class ClientConnection implements ConnectionEvents {
       return this.answer(faultOf(request.requestId, error));
     }
     this.outstanding += 1;
+    if (this.mostRequests.rises(this.outstanding))
+      this.tellBacklog("connection-requests", this.outstanding, 1);
     this.serve(this.group, request);
   }
 
@@ -246,6 +252,8 @@ export class ClientConnection implements ConnectionEvents {
     this.unsent.push(frame);
     this.unsentBytes += frame.length;
     if (this.unsentBytes > this.config.limits.connectionAnswerBytesMax) this.giveUp();
+    else if (this.mostAnswerBytes.rises(this.unsentBytes))
+      this.tellBacklog("connection-answer-bytes", this.unsentBytes, frame.length);
   }
 
   /** A client that never reads must not fill this node's memory: not with entries, which wait, and with nothing else. */
@@ -262,6 +270,12 @@ export class ClientConnection implements ConnectionEvents {
         reason,
       });
     this.abort();
+  }
+
+  private tellBacklog(what: Backlog, size: number, last: number): void {
+    const { trace } = this.ports;
+    if (!trace.detailed || this.group === undefined) return;
+    trace.emit({ kind: "backlog", node: this.config.self, group: this.group.group, what, size, last });
   }
 
   drained(): void {

@@ -141,6 +141,11 @@ export class Leadership implements Proposer {
     ports.trace.emit({ kind: "duplicate", node, group, session, sequence, index });
   }
 
+  backlog(what: "appends" | "append-bytes", size: number, last: number): void {
+    const { node, group, ports } = this.options;
+    if (ports.trace.detailed) ports.trace.emit({ kind: "backlog", node, group, what, size, last });
+  }
+
   stop(): void {
     this.stopped = true;
     this.gate = undefined;

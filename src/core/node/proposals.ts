@@ -3,6 +3,7 @@ import type { Entry, EntryContent } from "../base/entry.ts";
 import { recordOverheadBytes } from "../base/entry.ts";
 import type { FaultCode } from "../base/errors.ts";
 import { LogError } from "../base/errors.ts";
+import { HighWater } from "../base/high-water.ts";
 import type { Done } from "../base/task.ts";
 import type { Admission, AppendBatch } from "../commitlog/admission.ts";
 
@@ -32,6 +33,8 @@ export interface Proposer {
   termAt(index: number): number | undefined;
   readonly appliedIndex: number;
   duplicate(session: number, sequence: number, index: number): void;
+  /** More waits than ever. */
+  backlog(what: "appends" | "append-bytes", size: number, last: number): void;
 }
 
 interface Waiting {
@@ -60,6 +63,8 @@ export class Proposals {
   private waitingBytes = 0;
   /** In log order but for duplicates, which may lie anywhere. */
   private pending: Pending[] = [];
+  private readonly mostAppends = new HighWater();
+  private readonly mostBytes = new HighWater();
   private count = 0;
   private bytes = 0;
   private requests = 0;
@@ -88,6 +93,8 @@ export class Proposals {
     this.bytes += bytes;
     this.waitingBytes += recordBytes;
     this.waiting.push({ batch, bytes, done });
+    if (this.mostAppends.rises(this.count)) this.proposer.backlog("appends", this.count, 1);
+    if (this.mostBytes.rises(this.bytes)) this.proposer.backlog("append-bytes", this.bytes, bytes);
     if (this.waiting.length === 1) this.proposer.flushSoon();
   }
 

@@ -2,6 +2,7 @@ import type { Entry, LogEnd } from "../base/entry.ts";
 import { bodyOf } from "../base/entry.ts";
 import type { FaultCode } from "../base/errors.ts";
 import { LogError } from "../base/errors.ts";
+import { HighWater } from "../base/high-water.ts";
 import type { Done } from "../base/task.ts";
 import type { Micros } from "../base/units.ts";
 import type { Clock, Timer } from "../io/clock.ts";
@@ -38,6 +39,8 @@ export interface ReadSource {
   readonly clock: Clock;
   readonly tailsMax: number;
   readonly appliedIndex: number;
+  /** So many tails wait, more than ever. */
+  tailsWait(count: number): void;
   /** Asks Raft to confirm a read index; `ready` or `failed` follows, perhaps inside this call. */
   confirm(request: number): void;
   fromWindow(first: number, bytesMax: number): readonly Entry[] | undefined;
@@ -65,6 +68,7 @@ export class Reads {
   private readonly source: ReadSource;
   private readonly confirming = new Map<number, Confirmed>();
   private readonly tails = new Set<WaitingTail>();
+  private readonly mostTails = new HighWater();
   private requests = 0;
   private stopped = false;
 
@@ -170,6 +174,7 @@ export class Reads {
     }
     const waiting: WaitingTail = { request, done, gate, timer: undefined };
     this.tails.add(waiting);
+    if (this.mostTails.rises(this.tails.size)) this.source.tailsWait(this.tails.size);
     waiting.timer = this.source.clock.at(this.source.clock.monotonic() + request.wait, () => {
       this.tails.delete(waiting);
       this.nothingYet(request, done, gate);

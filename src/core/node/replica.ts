@@ -155,6 +155,10 @@ export class Replica {
       get appliedIndex() {
         return commitLog.appliedIndex;
       },
+      tailsWait: (count) => {
+        const { trace } = ports;
+        if (trace.detailed) trace.emit({ kind: "backlog", ...this.at, what: "tails", size: count, last: 1 });
+      },
       confirm: (request) => this.runner.step({ type: "read", now: this.now, request }),
       fromWindow: (first, bytes) => opened.raft.entriesFrom(first, bytes),
       fromDisk: (first, limit, done) =>

@@ -1,4 +1,5 @@
 import type { NodeId } from "../base/brand.ts";
+import { HighWater } from "../base/high-water.ts";
 import type { Micros } from "../base/units.ts";
 import type { Intake } from "../io/trace.ts";
 
@@ -33,6 +34,7 @@ export class Progress {
   /** Since when an AppendEntries has been waiting for its answer; Infinity when none is. */
   waitingSince: Micros = Number.POSITIVE_INFINITY;
   inFlightBytes = 0;
+  readonly mostInFlightBytes: HighWater = new HighWater();
   inFlightCount = 0;
   /** A ring of what is in flight: last index and bytes of each message. */
   private readonly lastIndexes: Float64Array;

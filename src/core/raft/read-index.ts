@@ -17,6 +17,7 @@ export function read(s: RaftState, request: number): void {
     s.readsToForward.push(request);
     if (s.forwarded === undefined) forward(s);
   }
+  tellPending(s);
 }
 
 /** A follower asks on behalf of its clients. */
@@ -24,10 +25,17 @@ export function readForPeer(s: RaftState, from: NodeId, request: number): void {
   if (s.role !== "leader") refuse(s, from, request, "not-leader");
   else if (pendingReads(s) >= s.config.pendingReadsMax) refuse(s, from, request, "pending-full");
   else admit(s, from, request);
+  tellPending(s);
 }
 
 export function pendingReads(s: RaftState): number {
   return s.earlyReads.length + s.reads.length + s.readsToForward.length + (s.forwarded?.requests.length ?? 0);
+}
+
+function tellPending(s: RaftState): void {
+  const size = pendingReads(s);
+  if (!s.mostReads.rises(size) || !s.trace.detailed) return;
+  s.trace.emit({ kind: "backlog", node: s.self, group: s.group, what: "reads", size, last: 1 });
 }
 
 function refuse(s: RaftState, from: NodeId | "", request: number, code: FaultCode): void {

@@ -50,7 +50,14 @@ export function propose(
   const refusal = refusalOf(s, contents);
   if (refusal === undefined) s.out.push({ type: "proposed", request, entries: appendContents(s, contents) });
   else s.out.push({ type: "propose-failed", request, code: refusal });
+  if (refusal === undefined) tellUncommitted(s);
   if (!more) pumpAll(s);
+}
+
+function tellUncommitted(s: RaftState): void {
+  const size = s.log.endPos - s.committedPos;
+  if (!s.mostUncommittedBytes.rises(size) || !s.trace.detailed) return;
+  s.trace.emit({ kind: "backlog", node: s.self, group: s.group, what: "uncommitted-bytes", size, last: 0 });
 }
 
 function refusalOf(s: RaftState, contents: readonly EntryContent[]): FaultCode | undefined {
@@ -139,6 +146,7 @@ function sendAppend(
   } else {
     const last = entries[entries.length - 1];
     if (last !== undefined) p.sent(last.index, last.pos + last.size - prevPos, s.now);
+    if (last !== undefined) tellInFlight(s, p, last.pos + last.size - prevPos);
   }
   send(s, p.peer, {
     type: "append-entries",
@@ -150,6 +158,12 @@ function sendAppend(
     commitIndex: s.commitIndex,
     entries,
   });
+}
+
+function tellInFlight(s: RaftState, p: Progress, last: number): void {
+  const size = p.inFlightBytes;
+  if (!p.mostInFlightBytes.rises(size) || !s.trace.detailed) return;
+  s.trace.emit({ kind: "backlog", node: s.self, group: s.group, what: "in-flight-bytes", size, last });
 }
 
 /** Entries that were asked of the disk for a follower. */

@@ -1,5 +1,6 @@
 import type { GroupId, NodeId } from "../base/brand.ts";
 import { BlockSpace } from "../base/bytes.ts";
+import { HighWater } from "../base/high-water.ts";
 import type { Micros } from "../base/units.ts";
 import { kibibyte } from "../base/units.ts";
 import type { Intake, Role, Trace } from "../io/trace.ts";
@@ -105,6 +106,8 @@ export class RaftState {
   transfer: Transfer | undefined = undefined;
 
   /** Reads that came before the leader committed an entry of its term. */
+  readonly mostReads: HighWater = new HighWater();
+  readonly mostUncommittedBytes: HighWater = new HighWater();
   earlyReads: { readonly from: NodeId | ""; readonly request: number }[] = [];
   /** Reads in the order of their rounds. */
   reads: PendingRead[] = [];

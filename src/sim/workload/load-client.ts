@@ -10,6 +10,8 @@ import { internalKey } from "../history/history.ts";
 import { decodePayload, encodePayload, payloadKeyOf } from "../history/payload.ts";
 import type { Recorder } from "../history/recorder.ts";
 import type { ClientHost, WorkloadOptions } from "../scenario.ts";
+import type { BurstClient } from "./burst.ts";
+import { Bursts } from "./burst.ts";
 
 /** Every call gets this long; one in `hurriedOf` only `hurriedTimeout`, so that an outcome stays unknown now and then. */
 const patientTimeout: Micros = 10 * second;
@@ -73,6 +75,7 @@ export class LoadClient {
   private readonly world: LoadWorld;
   private readonly meanGap: Micros;
   private readonly follows: boolean;
+  private readonly bursts: Bursts | undefined;
   private client: Client;
   private turn = 0;
   private payloads = 0;
@@ -112,6 +115,8 @@ export class LoadClient {
     this.room = share.narrow ? narrowAppendsMax : undefined;
     this.client = this.connected();
     this.follows = share.number < share.options.tails;
+    const { burstEvery } = share.options;
+    this.bursts = burstEvery === undefined ? undefined : new Bursts(host.random, burstEvery);
     const { options, clients } = share;
     const calls = appendCalls(options) + options.getsPerSecond + options.readIndexesPerSecond;
     this.meanGap = Math.max(1, Math.floor((second * clients) / Math.max(1, calls)));
@@ -157,6 +162,7 @@ export class LoadClient {
     if (!this.paused) {
       if (this.world.now() >= this.churnAt) this.churn();
       if (this.follows && this.world.now() >= this.tailUntil) this.follow();
+      this.bursts?.take(this.world.now(), this.burstClient());
       if (this.inFlight < inFlightCallsMax) this.call();
     }
     this.plan();
@@ -201,13 +207,17 @@ export class LoadClient {
 
   private append(batchPlace: number, bytesPlace: number): void {
     const count = between(this.draw(batchPlace), 1, Math.min(this.options.batchMax, 60));
+    this.appendAll(Array.from({ length: count }, (_, i) => this.payloadBytes(bytesPlace + i)));
+  }
+
+  private appendAll(sizes: readonly number[]): void {
     const keys: number[] = [];
     const bodies: Uint8Array[] = [];
-    for (let i = 0; i < count; i++) {
+    for (const size of sizes) {
       const key = payloadKeyOf(this.host.client, this.payloads);
       this.payloads += 1;
       keys.push(key);
-      bodies.push(encodePayload(key, this.payloadBytes(bytesPlace + i)));
+      bodies.push(encodePayload(key, size));
     }
     const operation = this.recorder.append(this.host.client, this.world.now(), keys);
     this.begin(operation, () =>
@@ -309,26 +319,42 @@ export class LoadClient {
 
   private follow(): void {
     this.endTail?.();
-    const { client } = this.host;
     this.tailUntil = this.world.now() + tailSpan;
+    const end = this.tail(this.tailFrom(), this.target(), () => {
+      // Begun anew at the next turn, unless another tail took its place already.
+      if (this.endTail === end) this.forgetTail();
+    });
+    this.endTail = end;
+  }
+
+  /** @returns what ends the tail. */
+  private tail(first: number, target: Target, failed: () => void): () => void {
+    const { client } = this.host;
     const tail = this.recorder.newTail();
-    let from = this.tailFrom();
+    let from = first;
     const handle = this.client.tail(
       from,
-      { target: this.target() },
+      { target },
       {
         entries: (entries, next) => {
           this.recorder.tailed({ client, tail, now: this.world.now() }, { from, next }, entries);
           from = next;
         },
-        failed: () => {
-          // Begun anew at the next turn, unless another tail took its place already.
-          if (this.endTail === end) this.forgetTail();
-        },
+        failed,
       },
     );
-    const end = (): void => handle.close();
-    this.endTail = end;
+    return () => handle.close();
+  }
+
+  private burstClient(): BurstClient {
+    return {
+      highestIndex: this.recorder.highestIndex,
+      nodes: this.world.nodes,
+      get: (index, target) => this.getAt(index, target),
+      append: (bytes) => this.appendAll([bytes]),
+      tail: (from, target) => this.tail(from, target, () => undefined),
+      after: (delay, act) => this.world.at(this.world.now() + delay, act),
+    };
   }
 
   /** Most tails begin near the end, where the log is being written; some read far back. */

@@ -54,6 +54,7 @@ class Served {
     this.turns = new ReadTurns(clock);
     this.reads = new Reads({
       clock,
+      tailsWait: () => undefined,
       tailsMax: 9,
       appliedIndex: this.entries.length - 1,
       confirm: () => undefined,

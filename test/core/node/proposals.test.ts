@@ -44,5 +44,6 @@ function leaderWith(room: number): Proposer {
     sendProposed: unused,
     termAt: unused,
     duplicate: unused,
+    backlog: () => undefined,
   };
 }

@@ -27,6 +27,7 @@ class Bench {
     this.reads = new Reads({
       clock,
       tailsMax: 2,
+      tailsWait: (count) => void count,
       get appliedIndex() {
         return bench.applied;
       },

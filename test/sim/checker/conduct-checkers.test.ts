@@ -2,9 +2,10 @@ import { expect } from "chai";
 import type { Entry, EntryContent, LogEnd } from "#core/base/entry";
 import { emptyLogEnd, encodeEntries } from "#core/base/entry";
 import { second } from "#core/base/units";
+import type { Backlog } from "#core/io/trace";
 import { simulatedLimits } from "#sim/core-node";
 import { encodePayload } from "#sim/history/payload";
-import { dataEntries, lastOf, noOp, Trace } from "./trace-builder.ts";
+import { dataEntries, group, lastOf, nodeOf, noOp, Trace } from "./trace-builder.ts";
 
 const first = noOp(emptyLogEnd, 1);
 
@@ -224,5 +225,16 @@ describe("bounded-backlog", () => {
     const many = dataEntries(lastOf(first), 1, keys);
     expect(led().append(0, 1, many.slice(0, uncommittedEntriesMax)).verdict).to.equal("none");
     expect(led().append(0, 1, many).verdict).to.equal("bounded-backlog");
+  });
+
+  it("fails on whatever else waits beyond its bound, but for one large entry on its way", () => {
+    const { tailsMax, inFlightBytesMax, messageBytesMax } = simulatedLimits;
+    const waits = (what: Backlog, size: number, last: number): string =>
+      led().emit({ kind: "backlog", node: nodeOf(0), group, what, size, last }).verdict;
+    expect(waits("tails", tailsMax, 1)).to.equal("none");
+    expect(waits("tails", tailsMax + 1, 1)).to.equal("bounded-backlog");
+    expect(waits("in-flight-bytes", inFlightBytesMax, 100)).to.equal("none");
+    expect(waits("in-flight-bytes", inFlightBytesMax + 1, 100)).to.equal("bounded-backlog");
+    expect(waits("in-flight-bytes", 10 * inFlightBytesMax, messageBytesMax + 1)).to.equal("none");
   });
 });

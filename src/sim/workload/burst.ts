@@ -1,0 +1,89 @@
+import type { NodeId } from "../../core/base/brand.ts";
+import type { Micros } from "../../core/base/units.ts";
+import { kibibyte, millisecond } from "../../core/base/units.ts";
+import type { Target } from "../../core/client/client-event.ts";
+import type { Random } from "../../core/io/random.ts";
+import { between } from "../../core/io/random.ts";
+
+/** More than nodes take of each kind at a time, see `simulatedLimits`. */
+const readsMin = 10;
+const readsMax = 24;
+const tailsMin = 5;
+const tailsMax = 12;
+const tailsFor: Micros = 1_500 * millisecond;
+const appendsMin = 2;
+const appendsMax = 4;
+const appendBytesMin = 64 * kibibyte;
+const appendBytesMax = 320 * kibibyte;
+/** Reads of a burst ask so far beyond the end that the answer needs a read index. */
+const beyondEnd = 1_000;
+
+/** What a burst asks of its client. */
+export interface BurstClient {
+  readonly highestIndex: number;
+  readonly nodes: readonly NodeId[];
+  get(index: number, target: Target): void;
+  append(bytes: number): void;
+  /** @returns what ends the tail. */
+  tail(from: number, target: Target): () => void;
+  after(delay: Micros, act: () => void): void;
+}
+
+/** Now and then a client asks for far more at once than a node takes: what is refused comes again by itself. */
+export class Bursts {
+  private readonly random: Random;
+  private readonly every: Micros;
+  private burst = 0;
+  private nextAt: Micros;
+
+  constructor(random: Random, every: Micros) {
+    this.random = random;
+    this.every = every;
+    this.nextAt = this.gap();
+  }
+
+  private draw(place: number): number {
+    return this.random.draw("burst", this.burst * 64 + place);
+  }
+
+  private gap(): Micros {
+    return between(this.draw(0), Math.floor(this.every / 2), Math.floor(this.every * 1.5));
+  }
+
+  /** @returns whether it was time for a burst. */
+  take(now: Micros, client: BurstClient): boolean {
+    if (now < this.nextAt) return false;
+    this.ask(client);
+    this.burst += 1;
+    this.nextAt = now + this.gap();
+    return true;
+  }
+
+  private ask(client: BurstClient): void {
+    const { nodes } = client;
+    const aim = this.draw(1);
+    const target: Target =
+      aim % 2 === 0 ? "leader" : { node: nodes[Math.floor(aim / 2) % nodes.length] as NodeId };
+    const kind = this.draw(2) % 3;
+    const end = client.highestIndex + 1;
+    if (kind === 0) {
+      const count = between(this.draw(3), readsMin, readsMax);
+      for (let i = 0; i < count; i++) client.get(end + beyondEnd + i, target);
+    } else if (kind === 1) this.tails(client, end, target);
+    else {
+      const count = between(this.draw(3), appendsMin, appendsMax);
+      for (let i = 0; i < count; i++)
+        client.append(between(this.draw(4 + i), appendBytesMin, appendBytesMax));
+    }
+  }
+
+  /** Half of them wait at the end of the log, the others read all of it. */
+  private tails(client: BurstClient, end: number, target: Target): void {
+    const count = between(this.draw(3), tailsMin, tailsMax);
+    const from = this.draw(4) % 2 === 0 ? end : this.draw(5) % (end + 1);
+    const ends = Array.from({ length: count }, () => client.tail(from, target));
+    client.after(tailsFor, () => {
+      for (const close of ends) close();
+    });
+  }
+}
