@@ -3,6 +3,7 @@ import type { GroupId } from "../core/base/brand.ts";
 import { groupId } from "../core/base/brand.ts";
 import type { Micros } from "../core/base/units.ts";
 import { millisecond, second } from "../core/base/units.ts";
+import { AnsweredCalls, busyFor, followWithin } from "./answered-calls.ts";
 import type { Checkers } from "./checker/all.ts";
 import { allCheckers } from "./checker/all.ts";
 import type { NodeAtEnd, Violation } from "./checker/checker.ts";
@@ -17,7 +18,6 @@ import { parseOverrides } from "./overrides.ts";
 import { planQuiet } from "./quiet.ts";
 import { SeededRandom } from "./random.ts";
 import type {
-  NodeCount,
   RunOptions,
   RunResult,
   RunViolation,
@@ -29,6 +29,7 @@ import type {
 import type { FaultSettings } from "./settings.ts";
 import { drawSettings, healSettings } from "./settings.ts";
 import { Situations } from "./situations.ts";
+import { drawGroups, drawNodes } from "./topology.ts";
 import { createWorkload } from "./workload/workload.ts";
 import { World } from "./world.ts";
 
@@ -40,7 +41,7 @@ const finishWithin: Micros = 10 * second;
 /** Clients that fell silent stay so until all members have come to the same end, which they must without a new append. */
 const quietWithin: Micros = 8 * second;
 
-type Phase = "faults" | "quiet" | "progress" | "finish" | "settle" | "over";
+type Phase = "faults" | "quiet" | "progress" | "busy" | "finish" | "settle" | "over";
 
 /** One rehearsal under way. `advance` it until it says that it is over; `result` then tells. */
 export class SimRun {
@@ -56,6 +57,7 @@ export class SimRun {
   private readonly checkers: Checkers;
   private readonly situations: Situations;
   private readonly workload: WorkloadPort;
+  private readonly answers: AnsweredCalls;
   private phase: Phase = "faults";
   private quiet = false;
   private deadline: Micros;
@@ -114,6 +116,7 @@ export class SimRun {
     if (options.listener !== undefined) this.world.trace.listen(options.listener);
     const load = loadOf(scenario, this.settings);
     this.workload = (options.createWorkload ?? createWorkload)(this.workloadWorld(), load);
+    this.answers = new AnsweredCalls(this.workload, this.checkers.model, this.groups);
     this.guard(() => this.begin());
   }
 
@@ -194,11 +197,16 @@ export class SimRun {
   /** The time of a phase is up, or it is time to look whether what it waits for has come. */
   private look(): void {
     const due = this.now >= this.deadline;
+    const unanswered = this.answers.overdue(this.now);
+    if (unanswered !== undefined) return this.end("liveness", unanswered);
     if (this.phase === "faults") {
       if (due) this.heal();
     } else if (this.phase === "quiet") this.lookForQuiet(due);
     else if (this.phase === "progress") this.lookForProgress(due);
-    else if (this.phase === "finish") {
+    else if (this.phase === "busy") {
+      if (this.answers.begins(this.now)) this.enter("busy", busyFor);
+      else if (due) this.finish();
+    } else if (this.phase === "finish") {
       if (this.finished) this.enter("settle", finishWithin);
       else if (due) this.stalled(`the last reads did not end: ${this.workload.waitingFor()}`);
     } else if (this.phase === "settle" && (due || this.settled())) this.checkEnd();
@@ -236,16 +244,21 @@ export class SimRun {
   private lookForProgress(due: boolean): void {
     const { histories } = this.workload;
     if (this.scenario.budget === "unrestricted" || this.checkers.liveness.progressed(histories)) {
-      this.workload.stop();
-      this.workload.finish((error) => {
-        if (error === undefined) this.finished = true;
-        else this.stalled(`the last read failed: ${error.message}`);
-      });
-      this.enter("finish", finishWithin);
+      if (this.scenario.budget === "unrestricted") this.finish();
+      else this.enter("busy", followWithin);
     } else if (due) {
       this.checkers.liveness.overdue(this.now, histories);
       if (!this.over) this.stalled(this.workload.waitingFor());
     }
+  }
+
+  private finish(): void {
+    this.workload.stop();
+    this.workload.finish((error) => {
+      if (error === undefined) this.finished = true;
+      else this.stalled(`the last read failed: ${error.message}`);
+    });
+    this.enter("finish", finishWithin);
   }
 
   /** What is damaged is being mended; only a voter whose directory was emptied stays out for good, and it follows. */
@@ -288,10 +301,7 @@ export class SimRun {
   }
 
   private stalled(message: string): void {
-    if (this.scenario.budget === "unrestricted") {
-      this.checkEnd();
-      return;
-    }
+    if (this.scenario.budget === "unrestricted") return this.checkEnd();
     this.end("liveness", {
       checker: "liveness",
       message: `no progress within ${progressWithin / second} s of healing`,
@@ -373,18 +383,4 @@ export class SimRun {
       },
     };
   }
-}
-
-function drawGroups({ groups = 1 }: Scenario, random: SeededRandom): number {
-  if (typeof groups === "number") return groups;
-  return groups[random.draw("topology", 1) % groups.length] ?? 1;
-}
-
-/** Three nodes show most of what larger clusters do, and sooner: they are drawn the most often. */
-const weights: { readonly [nodes in NodeCount]: number } = { 1: 1, 2: 2, 3: 6, 5: 3, 7: 1 };
-
-/** The size of the group: one of those that the scenario declares. */
-function drawNodes({ nodes }: Scenario, random: SeededRandom): NodeCount {
-  const urn = nodes.flatMap((count) => new Array<NodeCount>(weights[count]).fill(count));
-  return urn[random.draw("topology", 0) % urn.length] ?? 3;
 }

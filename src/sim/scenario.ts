@@ -195,12 +195,16 @@ export interface WorkloadPort {
   start(): void;
   /** No new calls for a while; those under way go on. */
   pause?(paused: boolean): void;
+  /** Every client asks for many reads at once. */
+  burst?(): void;
   /** No new calls; those under way go on. */
   stop(): void;
   /** Entries whose append was acknowledged so far. */
   readonly acked: number;
   /** Reads the whole log back, linearizably, after `stop`; `done` tells an error when it cannot. */
   finish(done: Done<void>): void;
+  /** A call made since then that has had no answer for so long, for a person; undefined when there is none. */
+  overdue?(since: Micros, within: Micros): string | undefined;
   /** What is being waited for, for a person: the text of a liveness violation. */
   waitingFor(): string;
   readonly histories: readonly History[];

@@ -221,9 +221,9 @@ function drawKnob(
 
 /** A power of two first, then a value between it and the next one. */
 function drawScale({ low, high }: ScaleRange, draw: number): number {
-  let doublings = 0;
-  while (low * 2 ** (doublings + 1) <= high) doublings += 1;
-  const from = low * 2 ** (draw % Math.max(1, doublings));
+  const powers = [low];
+  for (let power = low * 2; power * 2 <= high; power *= 2) powers.push(power);
+  const from = powers[draw % powers.length] as number;
   return Math.min(high, from + ((draw >>> 8) % (from + 1)));
 }
 

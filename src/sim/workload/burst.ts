@@ -15,6 +15,8 @@ const appendsMin = 2;
 const appendsMax = 4;
 const appendBytesMin = 64 * kibibyte;
 const appendBytesMax = 320 * kibibyte;
+/** Reads, tails, large appends. */
+const kinds = 3;
 /** Reads of a burst ask so far beyond the end that the answer needs a read index. */
 const beyondEnd = 1_000;
 
@@ -53,18 +55,21 @@ export class Bursts {
   /** @returns whether it was time for a burst. */
   take(now: Micros, client: BurstClient): boolean {
     if (now < this.nextAt) return false;
-    this.ask(client);
-    this.burst += 1;
+    this.ask(client, this.draw(2) % kinds);
     this.nextAt = now + this.gap();
     return true;
   }
 
-  private ask(client: BurstClient): void {
+  /** Asks for many reads now, whenever the next burst would have been. */
+  reads(client: BurstClient): void {
+    this.ask(client, 0);
+  }
+
+  private ask(client: BurstClient, kind: number): void {
     const { nodes } = client;
     const aim = this.draw(1);
     const target: Target =
       aim % 2 === 0 ? "leader" : { node: nodes[Math.floor(aim / 2) % nodes.length] as NodeId };
-    const kind = this.draw(2) % 3;
     const end = client.highestIndex + 1;
     if (kind === 0) {
       const count = between(this.draw(3), readsMin, readsMax);
@@ -75,6 +80,7 @@ export class Bursts {
       for (let i = 0; i < count; i++)
         client.append(between(this.draw(4 + i), appendBytesMin, appendBytesMax));
     }
+    this.burst += 1;
   }
 
   /** Half of them wait at the end of the log, the others read all of it. */

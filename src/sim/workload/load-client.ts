@@ -93,6 +93,7 @@ export class LoadClient {
   /** The client had no room for an append; told when it has some again, before which nothing is appended. */
   private crowdEnds: ((now: Micros) => void) | undefined;
   /** Calls under way, by kind: for the question what is being waited for. */
+  readonly calls: Set<Operation> = new Set();
   readonly waiting = { append: 0, get: 0, "read-index": 0 };
 
   constructor(
@@ -286,6 +287,7 @@ export class LoadClient {
   private begin(operation: Operation, call: () => unknown): void {
     if (operation.kind === "tail") return;
     this.waiting[operation.kind] += 1;
+    this.calls.add(operation);
     try {
       call();
     } catch (error) {
@@ -310,6 +312,7 @@ export class LoadClient {
   private end(operation: Operation, error: Error | undefined, answered: (now: Micros) => void): void {
     if (operation.kind === "tail") return;
     this.waiting[operation.kind] -= 1;
+    this.calls.delete(operation);
     if (error === undefined) answered(this.world.now());
     else if (error instanceof LogError) {
       if (operation.kind === "append" && error.retry === "unknown") this.unknown += 1;
@@ -344,6 +347,11 @@ export class LoadClient {
       },
     );
     return () => handle.close();
+  }
+
+  /** Asks for many reads at once. */
+  burst(): void {
+    if (!this.stopped) this.bursts?.reads(this.burstClient());
   }
 
   private burstClient(): BurstClient {

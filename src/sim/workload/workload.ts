@@ -68,6 +68,10 @@ export class Workload implements WorkloadPort {
     for (const load of this.loads) for (const client of load.clients) client.paused = paused;
   }
 
+  burst(): void {
+    for (const load of this.loads) for (const client of load.clients) client.burst();
+  }
+
   stop(): void {
     this.stopped = true;
     for (const load of this.loads) for (const client of load.clients) client.stop();
@@ -92,6 +96,19 @@ export class Workload implements WorkloadPort {
         } else if (left === 0) done(undefined, undefined);
       });
     }
+  }
+
+  overdue(since: Micros, within: Micros): string | undefined {
+    const before = this.world.now() - within;
+    for (const { group, clients } of this.loads) {
+      for (const { host, calls } of clients) {
+        for (const { kind, invokedAt } of calls) {
+          if (invokedAt >= since && invokedAt < before)
+            return `${host.name} made a call (${kind}) on ${group} at ${invokedAt} us and has had no answer`;
+        }
+      }
+    }
+    return undefined;
   }
 
   waitingFor(): string {
