@@ -1,7 +1,7 @@
 import type { NodeId } from "../../core/base/brand.ts";
 import { LogError } from "../../core/base/errors.ts";
 import type { Micros } from "../../core/base/units.ts";
-import { kibibyte, millisecond, second } from "../../core/base/units.ts";
+import { millisecond, second } from "../../core/base/units.ts";
 import type { Client } from "../../core/client/client.ts";
 import type { Target } from "../../core/client/client-event.ts";
 import { between } from "../../core/io/random.ts";
@@ -12,16 +12,12 @@ import type { Recorder } from "../history/recorder.ts";
 import type { ClientHost, WorkloadOptions } from "../scenario.ts";
 import type { BurstClient } from "./burst.ts";
 import { Bursts } from "./burst.ts";
+import { payloadBytes } from "./payload-bytes.ts";
 
 /** Every call gets this long; one in `hurriedOf` only `hurriedTimeout`, so that an outcome stays unknown now and then. */
 const patientTimeout: Micros = 10 * second;
 const hurriedTimeout: Micros = 150 * millisecond;
 const hurriedOf = 32;
-/** One payload in `mediumOf` is up to 8 KiB, one in `largeOf` up to 512 KiB. */
-const mediumOf = 64;
-const mediumBytesMax = 8 * kibibyte;
-const largeOf = 8_192;
-const largeBytesMax = 512 * kibibyte;
 /** One turn in `burstOf` makes up to `burstCallsMax` append calls at once. */
 const burstOf = 4;
 const burstCallsMax = 8;
@@ -208,7 +204,9 @@ export class LoadClient {
 
   private append(batchPlace: number, bytesPlace: number): void {
     const count = between(this.draw(batchPlace), 1, Math.min(this.options.batchMax, 60));
-    this.appendAll(Array.from({ length: count }, (_, i) => this.payloadBytes(bytesPlace + i)));
+    this.appendAll(
+      Array.from({ length: count }, (_, i) => payloadBytes(this.options, this.draw(bytesPlace + i))),
+    );
   }
 
   private appendAll(sizes: readonly number[]): void {
@@ -229,14 +227,6 @@ export class LoadClient {
         }),
       ),
     );
-  }
-
-  private payloadBytes(at: number): number {
-    const { payloadBytesMin, payloadBytesMax } = this.options;
-    const draw = this.draw(at);
-    if (draw % largeOf === 0) return between(draw, payloadBytesMax, largeBytesMax);
-    if (draw % mediumOf === 0) return between(draw, payloadBytesMax, mediumBytesMax);
-    return between(draw, payloadBytesMin, payloadBytesMax);
   }
 
   /** Asks for what was just acknowledged: a node that has not heard of it yet must find out before it answers. */
