@@ -288,7 +288,8 @@ export class LoadClient {
 
   private crowded(): void {
     const { room } = this;
-    if (room === undefined) return;
+    // A burst may be refused several times; the client tells once that there is room again.
+    if (room === undefined || this.crowdEnds !== undefined) return;
     // The one that was refused has been counted.
     const underWay = this.waiting.append - 1 + this.unknown;
     this.crowdEnds = this.recorder.crowded({
