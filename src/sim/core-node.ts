@@ -24,11 +24,11 @@ export const simulatedLimits: NodeLimits = {
   idleMarkDelay: 60 * millisecond,
   // Less than what a follower catches up with, more than one full message.
   inFlightBytesMax: 40 * kibibyte,
-  // The largest append of the workload, 512 KiB beside small ones, must fit alone, and two such ones not.
-  uncommittedBytesMax: 640 * kibibyte,
+  // The largest append of the workload, 96 KiB beside small ones, must fit alone, and two such ones not.
+  uncommittedBytesMax: 160 * kibibyte,
   uncommittedEntriesMax: 72,
   pendingAppendsMax: 8,
-  pendingAppendBytesMax: 704 * kibibyte,
+  pendingAppendBytesMax: 176 * kibibyte,
   pendingReadsMax: 8,
   tailsMax: 4,
   connectionRequestsMax: 14,

@@ -58,6 +58,8 @@ export class SimRun {
   private readonly situations: Situations;
   private readonly workload: WorkloadPort;
   private readonly answers: AnsweredCalls;
+  /** By then whoever holds a connection, or dials one, that fell silent during the faults has given it up. */
+  private noticedAt: Micros = Number.POSITIVE_INFINITY;
   private phase: Phase = "faults";
   private quiet = false;
   private deadline: Micros;
@@ -204,7 +206,7 @@ export class SimRun {
     } else if (this.phase === "quiet") this.lookForQuiet(due);
     else if (this.phase === "progress") this.lookForProgress(due);
     else if (this.phase === "busy") {
-      if (this.answers.begins(this.now)) this.enter("busy", busyFor);
+      if (this.now >= this.noticedAt && this.answers.begins(this.now)) this.enter("busy", busyFor);
       else if (due) this.finish();
     } else if (this.phase === "finish") {
       if (this.finished) this.enter("settle", finishWithin);
@@ -220,6 +222,7 @@ export class SimRun {
   private heal(): void {
     this.nemesis.end();
     healSettings(this.world.settings);
+    this.noticedAt = this.now + this.world.settings["network.timeout"];
     this.cluster.heal();
     this.checkers.liveness.healed(this.now);
     this.world.trace.fault("", "healed", "");
@@ -245,7 +248,7 @@ export class SimRun {
     const { histories } = this.workload;
     if (this.scenario.budget === "unrestricted" || this.checkers.liveness.progressed(histories)) {
       if (this.scenario.budget === "unrestricted") this.finish();
-      else this.enter("busy", followWithin);
+      else this.enter("busy", Math.max(0, this.noticedAt - this.now) + followWithin);
     } else if (due) {
       this.checkers.liveness.overdue(this.now, histories);
       if (!this.over) this.stalled(this.workload.waitingFor());

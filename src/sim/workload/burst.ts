@@ -13,8 +13,8 @@ const tailsMax = 12;
 const tailsFor: Micros = 1_500 * millisecond;
 const appendsMin = 2;
 const appendsMax = 4;
-const appendBytesMin = 64 * kibibyte;
-const appendBytesMax = 320 * kibibyte;
+const appendBytesMin = 24 * kibibyte;
+const appendBytesMax = 88 * kibibyte;
 /** Reads, tails, large appends. */
 const kinds = 3;
 /** Reads of a burst ask so far beyond the end that the answer needs a read index. */

@@ -30,5 +30,5 @@ export const restlessLoad: WorkloadOptions = {
   ...ordinaryLoad,
   sessionSpan: 12 * second,
   transferEvery: 4 * second,
-  burstEvery: 12 * second,
+  burstEvery: 20 * second,
 };
