@@ -43,6 +43,7 @@ const events: readonly TraceEvent[] = [
   { kind: "disk", ...at, code: "io", operation: "sync" },
   { kind: "damage", ...at, from: 3, to: 5, change: "found" },
   { kind: "peer", ...at, peer: nodeId("n1"), change: "connected", reason: "" },
+  { kind: "client", ...at, name: "c", change: "unread", reason: "" },
   { kind: "transfer", ...at, term: 1, to: nodeId("n1"), change: "begun" },
   { kind: "session", ...at, session: 1, change: "opened" },
   { kind: "sync", ...at, index: 3 },
