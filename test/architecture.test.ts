@@ -139,6 +139,12 @@ describe("architecture", () => {
     });
   }
 
+  it(`a file of the bench or the tests has at most ${fileLinesMax} lines`, () => {
+    const others = [...sourcesUnder("bench", typescript), ...sourcesUnder("test", typescript)];
+    expect(others.length).to.be.greaterThan(100);
+    expect(others.flatMap(fileSizeViolations)).to.deep.equal([]);
+  });
+
   it(`a wrapper in bin has at most ${fileLinesMax} lines`, () => {
     expect(sourcesUnder("bin", () => true).flatMap(fileSizeViolations)).to.deep.equal([]);
   });
