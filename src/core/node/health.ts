@@ -24,6 +24,9 @@ export interface HealthOptions {
   reopen(): void;
 }
 
+/** So many asks without a copy that fits: every peer of a large group, some twice. */
+const inVainMax = 10;
+
 function divergence(index: number): string {
   return `the log differs from the leader's at ${index}`;
 }
@@ -40,6 +43,8 @@ export class Health {
   private why = "starting";
   private armed = false;
   private guessed = false;
+  /** Peers that were asked since something was mended. */
+  private inVain = 0;
   private stopped = false;
 
   constructor(options: HealthOptions) {
@@ -65,6 +70,7 @@ export class Health {
   /** The standing with which a directory begins. */
   begin({ damage, meta }: Pick<Recovered, "damage" | "meta">): void {
     this.guessed = false;
+    this.inVain = 0;
     if (meta.divergedAt !== undefined) {
       this.current = "failed";
       this.why = divergence(meta.divergedAt);
@@ -137,6 +143,9 @@ export class Health {
     if (this.stopped || this.current === "failed") return;
     // A leader's conflicting entries may have cut what was damaged: it was never committed.
     if (this.options.damage().length === 0) return this.whole("the damaged records were cut");
+    // What is left may be what the leader's entries are to cut, and these cannot come before terms within bounds are known.
+    if (this.guessed && this.inVain >= inVainMax) return this.options.reopen();
+    this.inVain += 1;
     this.repair.ask();
     this.arm();
   }
@@ -145,6 +154,7 @@ export class Health {
     const { trace } = this.options.ports;
     trace.emit({ kind: "damage", ...this.at, from: range.first, to: range.last, change: "mended" });
     if (after.index > before.index + 1) this.guessed = true;
+    this.inVain = 0;
     if (this.options.damage().length > 0) {
       this.options.participate(false);
       return this.repair.ask();

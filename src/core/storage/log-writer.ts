@@ -107,7 +107,10 @@ export class LogWriter {
     assert(first !== undefined && first.index === this.end.index + 1, "entries are written in order");
     assert(first.pos === this.end.pos, "an entry's pos continues the log");
     yield* this.leaveRest();
-    if (!this.fits(first.size)) yield* this.roll();
+    if (!this.fits(first.size)) {
+      if (this.mayWait(first.size)) yield* this.mark();
+      yield* this.roll();
+    }
     const batch = this.nextBatch(entries);
     const last = batch[batch.length - 1];
     assert(last !== undefined, "a batch has an entry");
@@ -124,6 +127,11 @@ export class LogWriter {
   private fits(payloadBytes: number): boolean {
     const { offset } = this.place;
     return offset === segmentHeaderBytes || this.holds(payloadBytes + batchHeaderBytes);
+  }
+
+  /** A full disk may keep the next segment waiting for long, and its header with it, which proves what is before. */
+  private mayWait(payloadBytes: number): boolean {
+    return this.spare.full || segmentHeaderBytes + frameBytes(payloadBytes) > this.options.segmentBytes;
   }
 
   private nextBatch(entries: readonly Entry[]): readonly Entry[] {

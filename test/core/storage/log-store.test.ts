@@ -288,6 +288,26 @@ describe("log store", () => {
     expect(new TestLog(disk).store.end.index).to.equal(5);
   });
 
+  it("proves its last batch before it waits for room: what rots while the disk is full is damage, no torn tail", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const all = makeEntries(emptyLogEnd, 1, [3_000]);
+    log.store.append(all);
+    disk.run();
+    disk.capacityBytes = disk.usedBytes;
+    // Rolls into the spare, for which no other can be made; then there is no segment to roll into.
+    const more = makeEntries(endOfAll(all, emptyLogEnd), 1, [3_000, 3_000, 3_000]);
+    for (const entry of more) {
+      log.store.append([entry]);
+      disk.run();
+    }
+    expect(log.store.durableIndex, "the others wait").to.equal(1);
+    const rotten = disk.killed();
+    rotten.flip("g0/segment-0000000001", 4_096 + 5);
+    rotten.capacityBytes = Number.POSITIVE_INFINITY;
+    expect(new TestLog(rotten).recovered.damage).to.deep.equal([{ first: 1, last: 1 }]);
+  });
+
   it("writes the next segment ahead, and syncs it and its name before it is used", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk);
