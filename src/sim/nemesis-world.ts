@@ -149,6 +149,10 @@ export class Nemesis implements NemesisWorld {
     return this.cluster.isUp(node);
   }
 
+  hasStarted(node: NodeId): boolean {
+    return this.cluster.isUp(node) && this.cluster.hasStarted(node);
+  }
+
   isPaused(node: NodeId): boolean {
     return this.cluster.isPaused(node);
   }

@@ -114,6 +114,8 @@ export interface NemesisWorld {
   leader(at?: { readonly stream: string; readonly key: number }): NodeId | undefined;
   leaderOf(group: GroupId): NodeId | undefined;
   isUp(node: NodeId): boolean;
+  /** Whether the node runs and has opened all of its logs. */
+  hasStarted(node: NodeId): boolean;
   isPaused(node: NodeId): boolean;
   /**
    * Stops a process between two of its events. `kill` leaves the machine and its page cache; `power` loses what was not

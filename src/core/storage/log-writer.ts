@@ -8,7 +8,7 @@ import { isFull } from "../io/disk.ts";
 import { encodeBatchHeader } from "./batch.ts";
 import type { CutPoint } from "./cut.ts";
 import { cutLog, cutWithin, saveCut } from "./cut.ts";
-import type { Hole, Holes } from "./damage.ts";
+import type { Extent, Hole, Holes } from "./damage.ts";
 import { cutHole, damageOf, isTight, withRest } from "./damage.ts";
 import type { Place } from "./format.ts";
 import { batchHeaderBytes, frameBytes, positionOf, segmentHeaderBytes } from "./format.ts";
@@ -239,7 +239,7 @@ export class LogWriter {
 
   private *cutPoint(from: number, before: LogEnd | undefined): Task<CutPoint> {
     const found = yield* locate(this.view(), from);
-    if (found === undefined) return this.cutPointInside(from, before);
+    if (found === undefined) return yield* this.cutPointInside(from, before);
     const place = "batch" in found ? found.batch.place : found;
     const segment = this.files.get(place.segment);
     const dirtyTo = place.segment === this.place.segment ? this.place.offset : segment.size;
@@ -251,17 +251,27 @@ export class LogWriter {
     return cutWithin(hole.batch, found.offset, hole.before, dirtyTo);
   }
 
-  private cutPointInside(from: number, before: LogEnd | undefined): CutPoint {
+  private *cutPointInside(from: number, before: LogEnd | undefined): Task<CutPoint> {
     const hole = this.holes.at(from);
     if (hole === undefined || before?.index !== from - 1) {
       throw new LogError("damaged", `the log cannot be cut at ${from}: the record before is damaged`);
     }
     const { left, place, batch } = cutHole(hole, before);
+    // A disk may give tomorrow what it did not give today: what is cut here would be back, in front of the cut.
+    if (batch === undefined) yield* this.erase(left.extents);
     this.holes.remove(hole);
     this.holes.add(left);
     const segment = this.files.get(place.segment);
     const dirtyTo = place.segment === this.place.segment ? this.place.offset : segment.size;
     return { place, batch, end: before, dirtyTo };
+  }
+
+  private *erase(extents: readonly Extent[]): Task<void> {
+    for (const { segment: number, from, to } of extents) {
+      const { file } = this.files.get(number);
+      yield* this.files.zero(file, from, to);
+      yield* wait<void>((done) => file.sync(done));
+    }
   }
 
   /**

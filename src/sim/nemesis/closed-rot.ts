@@ -18,7 +18,8 @@ export function rotClosedLog(world: NemesisWorld, every: Every): void {
   const name = "closed-rot";
   const closing = new Map<NodeId, number>();
   const close = (node: NodeId, n: number): void => {
-    if (!world.isUp(node) || world.isPaused(node) || !world.isMember(node)) return;
+    // A log that was not opened yet leaves no mark.
+    if (!world.hasStarted(node) || world.isPaused(node) || !world.isMember(node)) return;
     closing.set(node, n);
     world.shutDown(node, within(world, { stream: `${name}.down`, key: n }, { low: 0, high: downMax }));
   };

@@ -158,6 +158,25 @@ function expectLog(log: TestLog, { kept, others, fresh }: Wanted): void {
 }
 
 describe("a log that is cut within damage", () => {
+  it("has not back what was cut when the disk gives it after all", () => {
+    const disk = made.disk.crashed(() => 0);
+    const [name] = names(disk) as [string];
+    // The first batch's header: three records.
+    disk.flip(name, 4_096 + 5);
+    const log = reopened(disk);
+    expect(log.store.damage()).to.deep.equal([{ first: 0, last: 2 }]);
+    const kept = made.all.slice(0, 1);
+    const fresh = makeEntries(endOfAll(kept, emptyLogEnd), 2, [10, 20]);
+    log.store.truncate(1, endOfAll(kept, emptyLogEnd));
+    log.store.append(fresh);
+    log.disk.run();
+    log.disk.flip(name, 4_096 + 5);
+    const again = reopened(log.disk);
+    expect(again.recovered.end).to.deep.equal(endOfAll(fresh, emptyLogEnd));
+    mend(again, kept, false);
+    expectLog(again, { kept, others: [], fresh });
+  });
+
   it("takes the leader's records there, of whatever size, also after a crash at any time", () => {
     let through = 0;
     let larger = 0;
