@@ -137,10 +137,29 @@ export class Holes {
     this.list = this.list.flatMap((known) => (known === hole ? some : [known]));
   }
 
-  /** The log was cut: what was damaged at or behind `from` is no more. A hole that reaches over it is not cut. */
-  cut(from: number): void {
-    this.list = this.list.filter((hole) => hole.before.index + 1 < from);
+  /**
+   * The log was cut before `from`, where it ends now at `place`: what was damaged at or behind that is no more. A hole may reach
+   * over it, when what could not be read before could be read for the cut.
+   */
+  cut(from: number, end: LogEnd, place: Place): void {
+    this.list = this.list.flatMap((hole) => {
+      if (hole.before.index + 1 >= from) return [];
+      return hole.after.index < from ? [hole] : [clippedHole(hole, end, place)];
+    });
   }
+}
+
+function clippedHole(hole: Hole, end: LogEnd, place: Place): Hole {
+  const extents = hole.extents.flatMap((extent): Extent[] => {
+    const { segment, from, to, lastIndex } = extent;
+    const stays = segment === place.segment ? place.offset - from : place.segment - segment;
+    if (stays <= 0) return [];
+    const clipped = { ...extent, lastIndex: lastIndex && Math.min(lastIndex, end.index) };
+    return [
+      segment === place.segment ? { ...clipped, to: Math.min(to, place.offset), open: false } : clipped,
+    ];
+  });
+  return { ...hole, after: end, extents };
 }
 
 /**

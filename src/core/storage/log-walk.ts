@@ -157,12 +157,12 @@ export class LogWalk {
         return false;
       }
       const flaw: Flaw = { place, header, offset: walked.offset, payloadEnd: stop, before: walked.end };
-      if (walked.flaw !== "body") {
+      const { next } = walked;
+      if (next === undefined) {
         this.tellHole(holeOfFlaw(this.files, flaw, anchor));
         yield* this.resume(anchor);
         return true;
       }
-      const next = yield* this.scanner.skipBody(segment, walked.offset, walked.end);
       this.tellHole(holeOfBody(flaw, next));
       if (this.stopped) return false;
       this.end = next.end;

@@ -229,7 +229,7 @@ export class LogWriter {
       if (unfit !== undefined) later.push(unfit);
     }
     this.index.cut(positionOf(segment, point.place.offset));
-    this.holes.cut(from);
+    this.holes.cut(from, point.end, point.place);
     this.place = yield* cutLog(this.files, this.meta, point, later);
     this.headerWritten = true;
     this.end = point.end;

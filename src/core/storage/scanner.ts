@@ -33,6 +33,8 @@ export interface Walked {
   readonly end: LogEnd;
   /** Why the next record is none; undefined at the end of the walk. */
   readonly flaw: RecordFlaw | undefined;
+  /** Where the record behind a bad body begins, and what it chains from: the header before the body is good. */
+  readonly next: { readonly offset: number; readonly end: LogEnd } | undefined;
 }
 
 /** What lies behind the log's end, found by a search to the end of the files. */
@@ -78,6 +80,18 @@ export function endOfData(bytes: Uint8Array, from: number, to: number): number {
   return at;
 }
 const noWords = new Int32Array(0);
+
+/** The place behind the record at `at`, whose header is good. */
+function behindBody(
+  bytes: Uint8Array,
+  at: number,
+  { offset, end }: { readonly offset: number; readonly end: LogEnd },
+): { readonly offset: number; readonly end: LogEnd } {
+  const size = getU32(bytes, at + 4);
+  const term = getU32(bytes, at + 16) * 0x1_0000_0000 + getU32(bytes, at + 20);
+  const chainCrc = getU32(bytes, at + 36);
+  return { offset: offset + size, end: { index: end.index + 1, term, chainCrc, pos: end.pos + size } };
+}
 
 /** Reads headers and records from the segments in order. Only one call is under way at a time. */
 export class Scanner {
@@ -175,31 +189,19 @@ export class Scanner {
         offset += entry.size;
         end = endOf(entry);
         need = recordHeaderBytes;
-        if (!take(entry, offset - entry.size)) return { offset, end, flaw: undefined };
+        if (!take(entry, offset - entry.size)) return { offset, end, flaw: undefined, next: undefined };
       }
       if (flaw === undefined) break;
       // A record that crosses the window's end is read again from its beginning; only then is "short" a flaw.
       const left = limit - (offset - start);
       const size = left >= recordHeaderBytes ? getU32(bytes, offset - start + 4) : recordHeaderBytes;
       const fits = size <= stop - offset && size <= recordBytesMax;
-      if (flaw !== "short" || !fits || fileEnded) return { offset, end, flaw };
+      // From the very bytes that were looked at: the disk may give others the next time.
+      const next = flaw === "body" ? behindBody(bytes, offset - start, { offset, end }) : undefined;
+      if (flaw !== "short" || !fits || fileEnded) return { offset, end, flaw, next };
       need = size;
     }
-    return { offset, end, flaw: undefined };
-  }
-
-  /**
-   * The header of the record at a place, for one whose body alone is bad: its chain is known all the same.
-   * @returns where the next record begins and what it chains from.
-   */
-  *skipBody(segment: Segment, offset: number, end: LogEnd): Task<{ offset: number; end: LogEnd }> {
-    yield* this.window.cover(segment, offset, recordHeaderBytes);
-    const at = offset - this.window.start;
-    const { bytes } = this.window;
-    const size = getU32(bytes, at + 4);
-    const term = getU32(bytes, at + 16) * 0x1_0000_0000 + getU32(bytes, at + 20);
-    const chainCrc = getU32(bytes, at + 36);
-    return { offset: offset + size, end: { index: end.index + 1, term, chainCrc, pos: end.pos + size } };
+    return { offset, end, flaw: undefined, next: undefined };
   }
 
   /**

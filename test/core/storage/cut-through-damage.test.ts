@@ -177,6 +177,24 @@ describe("a log that is cut within damage", () => {
     expectLog(again, { kept, others: [], fresh });
   });
 
+  it("forgets what it cut, though the damage it knew of reaches over the cut", () => {
+    const disk = made.disk.crashed(() => 0);
+    const [name] = names(disk) as [string];
+    disk.flip(name, 4_096 + 5);
+    const log = reopened(disk);
+    expect(log.store.damage()).to.deep.equal([{ first: 0, last: 2 }]);
+    // What could not be read can be read for the cut.
+    log.disk.flip(name, 4_096 + 5);
+    const kept = made.all.slice(0, 1);
+    log.store.truncate(1, endOfAll(kept, emptyLogEnd));
+    const fresh = makeEntries(endOfAll(kept, emptyLogEnd), 2, [10, 20]);
+    log.store.append(fresh);
+    log.disk.run();
+    expect(log.store.damage()).to.deep.equal([{ first: 0, last: 0 }]);
+    mend(log, kept, false);
+    expectLog(log, { kept, others: [], fresh });
+  });
+
   it("takes the leader's records there, of whatever size, also after a crash at any time", () => {
     let through = 0;
     let larger = 0;
