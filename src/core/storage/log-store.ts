@@ -368,10 +368,13 @@ export class LogStore {
     this.state = "failed";
     this.uncutFrom = this.cutFrom;
     const waiting = this.queue.splice(0);
-    for (const left of waiting) if (left.kind === "close") this.queue.push(left);
+    // A log that is being closed leaves its mark, whatever was still waiting for room.
+    const stopping = error instanceof LogError && error.code === "stopping";
+    for (const left of waiting)
+      if (left.kind === "close" || (stopping && left.kind === "mark")) this.queue.push(left);
     for (const left of waiting) if (left.kind === "mend") left.done(error, false);
     // An append that gave up waiting for room because the log is being closed is no failure.
-    if (error instanceof LogError && error.code === "stopping") return;
+    if (stopping) return;
     const fault = error instanceof DiskFault ? error : new DiskFault("io", error.message, error);
     this.events.failed(fault, operation);
   }
