@@ -211,14 +211,14 @@ export class SimConnection implements Connection, EventTarget {
 
   private transmitDatagram(frame: Uint8Array, n: number, lost: boolean, delay: Micros): void {
     const { chance, link } = this;
-    const { settings, scheduler } = this.world;
+    const { settings } = this.world;
     if (lost || link.cuts > 0) {
       this.freed(frame.length);
       if (link.cuts > 0) this.fellSilent();
       return;
     }
     // Frames never overtake the opening of their connection.
-    const at = Math.max(Math.max(scheduler.now, link.heldUntil(this.service)) + delay, this.lastArrival);
+    const at = this.arrivalAfter(delay);
     const other = this.otherEnd();
     // The wire outlives the process at its end, so the event carries no life.
     other.schedule(at, eventKinds.frame, frame, frameDigest(frame), -1);
@@ -240,11 +240,14 @@ export class SimConnection implements Connection, EventTarget {
     this.departStream(frameDigest(frame), delay + stall);
   }
 
+  /** When a frame arrives that leaves now: once a clog lets it go, and not before those that arrive in order. */
+  private arrivalAfter(delay: Micros): Micros {
+    const leaves = Math.max(this.world.scheduler.now, this.link.heldUntil(this.service));
+    return Math.max(leaves + delay, this.lastArrival);
+  }
+
   private departStream(digest: number, delay: Micros): void {
-    const at = Math.max(
-      Math.max(this.world.scheduler.now, this.link.heldUntil(this.service)) + delay,
-      this.lastArrival,
-    );
+    const at = this.arrivalAfter(delay);
     this.lastArrival = at;
     this.otherEnd().schedule(at, eventKinds.frame, undefined, digest, -1);
   }

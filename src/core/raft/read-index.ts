@@ -5,7 +5,7 @@ import type { ReadIndexResult } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { beginRound } from "./replication.ts";
 import type { RaftState } from "./state.ts";
-import { fillReached, send } from "./state.ts";
+import { fillReached, send, tellBacklog } from "./state.ts";
 
 /** Linearizable reads without a log entry. Source: Raft §8; dissertation §6.4. */
 
@@ -33,9 +33,7 @@ export function pendingReads(s: RaftState): number {
 }
 
 function tellPending(s: RaftState): void {
-  const size = pendingReads(s);
-  if (!s.mostReads.rises(size) || !s.trace.detailed) return;
-  s.trace.emit({ kind: "backlog", node: s.self, group: s.group, what: "reads", size, last: 1 });
+  tellBacklog(s, s.mostReads, { what: "reads", size: pendingReads(s), last: 1 });
 }
 
 function refuse(s: RaftState, from: NodeId | "", request: number, code: FaultCode): void {

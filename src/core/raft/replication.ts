@@ -6,7 +6,7 @@ import type { AppendEntriesResult } from "./message.ts";
 import { Progress } from "./progress.ts";
 import { majorityHasRoom } from "./room.ts";
 import type { RaftState } from "./state.ts";
-import { saveHardState, send, tellMatch } from "./state.ts";
+import { saveHardState, send, tellBacklog, tellMatch } from "./state.ts";
 
 /** The leader's side of Raft §5.3; the follower's is in `follower.ts`. */
 
@@ -48,16 +48,12 @@ export function propose(
   more: boolean,
 ): void {
   const refusal = refusalOf(s, contents);
-  if (refusal === undefined) s.out.push({ type: "proposed", request, entries: appendContents(s, contents) });
-  else s.out.push({ type: "propose-failed", request, code: refusal });
-  if (refusal === undefined) tellUncommitted(s);
+  if (refusal === undefined) {
+    s.out.push({ type: "proposed", request, entries: appendContents(s, contents) });
+    const size = s.log.endPos - s.committedPos;
+    tellBacklog(s, s.mostUncommittedBytes, { what: "uncommitted-bytes", size, last: 0 });
+  } else s.out.push({ type: "propose-failed", request, code: refusal });
   if (!more) pumpAll(s);
-}
-
-function tellUncommitted(s: RaftState): void {
-  const size = s.log.endPos - s.committedPos;
-  if (!s.mostUncommittedBytes.rises(size) || !s.trace.detailed) return;
-  s.trace.emit({ kind: "backlog", node: s.self, group: s.group, what: "uncommitted-bytes", size, last: 0 });
 }
 
 function refusalOf(s: RaftState, contents: readonly EntryContent[]): FaultCode | undefined {
@@ -145,8 +141,11 @@ function sendAppend(
     p.waitingSince = s.now;
   } else {
     const last = entries[entries.length - 1];
-    if (last !== undefined) p.sent(last.index, last.pos + last.size - prevPos, s.now);
-    if (last !== undefined) tellInFlight(s, p, last.pos + last.size - prevPos);
+    if (last !== undefined) {
+      const bytes = last.pos + last.size - prevPos;
+      p.sent(last.index, bytes, s.now);
+      tellBacklog(s, p.mostInFlightBytes, { what: "in-flight-bytes", size: p.inFlightBytes, last: bytes });
+    }
   }
   send(s, p.peer, {
     type: "append-entries",
@@ -158,12 +157,6 @@ function sendAppend(
     commitIndex: s.commitIndex,
     entries,
   });
-}
-
-function tellInFlight(s: RaftState, p: Progress, last: number): void {
-  const size = p.inFlightBytes;
-  if (!p.mostInFlightBytes.rises(size) || !s.trace.detailed) return;
-  s.trace.emit({ kind: "backlog", node: s.self, group: s.group, what: "in-flight-bytes", size, last });
 }
 
 /** Entries that were asked of the disk for a follower. */

@@ -3,7 +3,7 @@ import { BlockSpace } from "../base/bytes.ts";
 import { HighWater } from "../base/high-water.ts";
 import type { Micros } from "../base/units.ts";
 import { kibibyte } from "../base/units.ts";
-import type { Intake, Role, Trace } from "../io/trace.ts";
+import type { BacklogEvent, Intake, Role, Trace } from "../io/trace.ts";
 import type { RaftConfig, RaftDraw } from "./config.ts";
 import type { Effect, Participation, RaftStart } from "./event.ts";
 import { RaftLog } from "./log.ts";
@@ -105,9 +105,9 @@ export class RaftState {
   round = 0;
   transfer: Transfer | undefined = undefined;
 
-  /** Reads that came before the leader committed an entry of its term. */
   readonly mostReads: HighWater = new HighWater();
   readonly mostUncommittedBytes: HighWater = new HighWater();
+  /** Reads that came before the leader committed an entry of its term. */
   earlyReads: { readonly from: NodeId | ""; readonly request: number }[] = [];
   /** Reads in the order of their rounds. */
   reads: PendingRead[] = [];
@@ -190,6 +190,16 @@ export function tellOwnVote(s: RaftState): void {
 export function tellMatch(s: RaftState, index: number): void {
   if (!s.trace.detailed) return;
   s.trace.emit({ kind: "match", node: s.self, group: s.group, term: s.term, index });
+}
+
+/** Tells what waits, when more does than ever; `last` is what was added last. */
+export function tellBacklog(
+  s: RaftState,
+  most: HighWater,
+  { what, size, last }: Pick<BacklogEvent, "what" | "size" | "last">,
+): void {
+  if (!s.trace.detailed || !most.rises(size)) return;
+  s.trace.emit({ kind: "backlog", node: s.self, group: s.group, what, size, last });
 }
 
 /** Voters sit at the median: the highest value that a majority of them reached, own value included. */

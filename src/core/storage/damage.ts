@@ -3,7 +3,7 @@ import type { LogEnd } from "../base/entry.ts";
 import type { BatchHeader } from "./batch.ts";
 import { batchBytes } from "./batch.ts";
 import type { Place } from "./format.ts";
-import { alignUp, batchHeaderBytes, segmentHeaderBytes } from "./format.ts";
+import { alignUp, batchHeaderBytes, positionOf, segmentHeaderBytes } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
 import type { Anchor } from "./scanner.ts";
 
@@ -150,14 +150,12 @@ export class Holes {
 }
 
 function clippedHole(hole: Hole, end: LogEnd, place: Place): Hole {
-  const extents = hole.extents.flatMap((extent): Extent[] => {
-    const { segment, from, to, lastIndex } = extent;
-    const stays = segment === place.segment ? place.offset - from : place.segment - segment;
-    if (stays <= 0) return [];
-    const clipped = { ...extent, lastIndex: lastIndex && Math.min(lastIndex, end.index) };
-    return [
-      segment === place.segment ? { ...clipped, to: Math.min(to, place.offset), open: false } : clipped,
-    ];
+  const cut = positionOf(place.segment, place.offset);
+  const left = hole.extents.filter(({ segment, from }) => positionOf(segment, from) < cut);
+  const extents = left.map((extent) => {
+    const lastIndex = extent.lastIndex && Math.min(extent.lastIndex, end.index);
+    if (extent.segment !== place.segment) return { ...extent, lastIndex };
+    return { ...extent, lastIndex, to: Math.min(extent.to, place.offset), open: false };
   });
   return { ...hole, after: end, extents };
 }

@@ -66,8 +66,7 @@ export class LogFiles {
     const file = yield* wait<DiskFile>((done) => this.disk.open(unfinished, "new", done));
     try {
       for (let at = 0; at < this.segmentBytes; at += unsyncedBytesMax) {
-        yield* this.zero(file, at, Math.min(this.segmentBytes, at + unsyncedBytesMax));
-        yield* wait<void>((done) => file.sync(done));
+        yield* this.zeroSynced(file, at, Math.min(this.segmentBytes, at + unsyncedBytesMax));
       }
       yield* wait<void>((done) => this.disk.rename(unfinished, this.path(number), done));
       yield* this.syncDirectory();
@@ -77,6 +76,11 @@ export class LogFiles {
       throw error;
     }
     return { number, file, size: this.segmentBytes };
+  }
+
+  *zeroSynced(file: DiskFile, from: number, to: number): Task<void> {
+    yield* this.zero(file, from, to);
+    yield* wait<void>((done) => file.sync(done));
   }
 
   *zero(file: DiskFile, from: number, to: number): Task<void> {

@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import type { Entry, LogEnd } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { Done, Task } from "../base/task.ts";
-import { runTask, wait } from "../base/task.ts";
+import { runTask } from "../base/task.ts";
 import type { Disk } from "../io/disk.ts";
 import { DiskFault, isFull } from "../io/disk.ts";
 import type { Damage, HoleEnds } from "./damage.ts";
@@ -391,9 +391,6 @@ export class LogStore {
   }
 
   private *closeAll(): Task<void> {
-    const spare = this.spare.stop();
-    if (spare !== undefined) yield* wait<void>((done) => spare.file.close(done));
-    yield* this.meta.close();
-    yield* this.writer.files.close();
+    yield* closeOpened({ spare: this.spare.stop(), meta: this.meta, files: this.writer.files });
   }
 }

@@ -197,8 +197,7 @@ export class LogWriter {
   private *grow(segment: Segment, size: number): Task<void> {
     for (;;) {
       try {
-        yield* this.files.zero(segment.file, segment.size, size);
-        yield* wait<void>((done) => segment.file.sync(done));
+        yield* this.files.zeroSynced(segment.file, segment.size, size);
         segment.size = size;
         return;
       } catch (error) {
@@ -267,11 +266,8 @@ export class LogWriter {
   }
 
   private *erase(extents: readonly Extent[]): Task<void> {
-    for (const { segment: number, from, to } of extents) {
-      const { file } = this.files.get(number);
-      yield* this.files.zero(file, from, to);
-      yield* wait<void>((done) => file.sync(done));
-    }
+    for (const { segment, from, to } of extents)
+      yield* this.files.zeroSynced(this.files.get(segment).file, from, to);
   }
 
   /**

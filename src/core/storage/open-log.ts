@@ -62,11 +62,15 @@ export function* openLog(
   }
 }
 
-/** Closes a log that nothing has used. */
-export function* closeOpened({ files, meta, spare }: OpenedLog): Task<void> {
+/** Closes every file of a log, in which nothing is under way any more. */
+export function* closeOpened({
+  files,
+  meta,
+  spare,
+}: Pick<OpenedLog, "files" | "meta" | "spare">): Task<void> {
   if (spare !== undefined) yield* wait<void>((done) => spare.file.close(done));
-  yield* files.close();
   yield* meta.close();
+  yield* files.close();
 }
 
 /** A full disk is a fault that callers know by its own code. */

@@ -1,4 +1,4 @@
-import { getU32, viewOf } from "../base/bytes.ts";
+import { getU32, getU64, viewOf } from "../base/bytes.ts";
 import type { Entry, LogEnd, RecordFlaw } from "../base/entry.ts";
 import { decodeEntry, endOf, recordBytesMax, recordHeaderBytes } from "../base/entry.ts";
 import type { Task } from "../base/task.ts";
@@ -88,7 +88,7 @@ function behindBody(
   { offset, end }: { readonly offset: number; readonly end: LogEnd },
 ): { readonly offset: number; readonly end: LogEnd } {
   const size = getU32(bytes, at + 4);
-  const term = getU32(bytes, at + 16) * 0x1_0000_0000 + getU32(bytes, at + 20);
+  const term = getU64(bytes, at + 16);
   const chainCrc = getU32(bytes, at + 36);
   return { offset: offset + size, end: { index: end.index + 1, term, chainCrc, pos: end.pos + size } };
 }

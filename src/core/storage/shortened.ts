@@ -1,6 +1,5 @@
 import { LogError } from "../base/errors.ts";
 import type { Task } from "../base/task.ts";
-import { wait } from "../base/task.ts";
 import { segmentHeaderBytes } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
 import { noCut } from "./meta.ts";
@@ -36,7 +35,6 @@ export function* restoreLengths(files: LogFiles, scan: Scan, atCut: boolean): Ta
 }
 
 function* lengthen(files: LogFiles, segment: Segment, bytes: number): Task<void> {
-  yield* files.zero(segment.file, segment.size, bytes);
-  yield* wait<void>((done) => segment.file.sync(done));
+  yield* files.zeroSynced(segment.file, segment.size, bytes);
   segment.size = bytes;
 }

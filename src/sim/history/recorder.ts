@@ -33,6 +33,7 @@ export class Recorder implements History {
     this.group = group;
   }
 
+  // Written out field by field: spread from a common part, operations took five times the time of a run that they take so.
   append(client: number, now: Micros, keys: readonly number[]): AppendOperation {
     const operation: AppendOperation = {
       client,

@@ -35,12 +35,14 @@ export interface BurstClient {
 export class Bursts {
   private readonly random: Random;
   private readonly every: Micros;
+  private readonly client: BurstClient;
   private burst = 0;
   private nextAt: Micros;
 
-  constructor(random: Random, every: Micros) {
+  constructor(random: Random, every: Micros, client: BurstClient) {
     this.random = random;
     this.every = every;
+    this.client = client;
     this.nextAt = this.gap();
   }
 
@@ -52,20 +54,20 @@ export class Bursts {
     return between(this.draw(0), Math.floor(this.every / 2), Math.floor(this.every * 1.5));
   }
 
-  /** @returns whether it was time for a burst. */
-  take(now: Micros, client: BurstClient): boolean {
-    if (now < this.nextAt) return false;
-    this.ask(client, this.draw(2) % kinds);
+  /** Asks for a burst if it is time for one. */
+  take(now: Micros): void {
+    if (now < this.nextAt) return;
+    this.ask(this.draw(2) % kinds);
     this.nextAt = now + this.gap();
-    return true;
   }
 
   /** Asks for many reads now, whenever the next burst would have been. */
-  reads(client: BurstClient): void {
-    this.ask(client, 0);
+  reads(): void {
+    this.ask(0);
   }
 
-  private ask(client: BurstClient, kind: number): void {
+  private ask(kind: number): void {
+    const { client } = this;
     const { nodes } = client;
     const aim = this.draw(1);
     const target: Target =
@@ -74,7 +76,7 @@ export class Bursts {
     if (kind === 0) {
       const count = between(this.draw(3), readsMin, readsMax);
       for (let i = 0; i < count; i++) client.get(end + beyondEnd + i, target);
-    } else if (kind === 1) this.tails(client, end, target);
+    } else if (kind === 1) this.tails(end, target);
     else {
       const count = between(this.draw(3), appendsMin, appendsMax);
       for (let i = 0; i < count; i++)
@@ -84,7 +86,8 @@ export class Bursts {
   }
 
   /** Half of them wait at the end of the log, the others read all of it. */
-  private tails(client: BurstClient, end: number, target: Target): void {
+  private tails(end: number, target: Target): void {
+    const { client } = this;
     const count = between(this.draw(3), tailsMin, tailsMax);
     const from = this.draw(4) % 2 === 0 ? end : this.draw(5) % (end + 1);
     const ends = Array.from({ length: count }, () => client.tail(from, target));

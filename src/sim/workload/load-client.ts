@@ -88,8 +88,9 @@ export class LoadClient {
   private unknown = 0;
   /** The client had no room for an append; told when it has some again, before which nothing is appended. */
   private crowdEnds: ((now: Micros) => void) | undefined;
-  /** Calls under way, by kind: for the question what is being waited for. */
+  /** Calls under way. */
   readonly calls: Set<Operation> = new Set();
+  /** How many they are, by kind: for the question what is being waited for. */
   readonly waiting = { append: 0, get: 0, "read-index": 0 };
 
   constructor(
@@ -111,10 +112,10 @@ export class LoadClient {
     this.eager = share.eager;
     this.room = share.narrow ? narrowAppendsMax : undefined;
     this.client = this.connected();
-    this.follows = share.number < share.options.tails;
-    const { burstEvery } = share.options;
-    this.bursts = burstEvery === undefined ? undefined : new Bursts(host.random, burstEvery);
     const { options, clients } = share;
+    this.follows = share.number < options.tails;
+    const { burstEvery: every } = options;
+    this.bursts = every === undefined ? undefined : new Bursts(host.random, every, this.burstClient());
     const calls = appendCalls(options) + options.getsPerSecond + options.readIndexesPerSecond;
     this.meanGap = Math.max(1, Math.floor((second * clients) / Math.max(1, calls)));
   }
@@ -159,7 +160,7 @@ export class LoadClient {
     if (!this.paused) {
       if (this.world.now() >= this.churnAt) this.churn();
       if (this.follows && this.world.now() >= this.tailUntil) this.follow();
-      this.bursts?.take(this.world.now(), this.burstClient());
+      this.bursts?.take(this.world.now());
       if (this.inFlight < inFlightCallsMax) this.call();
     }
     this.plan();
@@ -342,17 +343,20 @@ export class LoadClient {
 
   /** Asks for many reads at once. */
   burst(): void {
-    if (!this.stopped) this.bursts?.reads(this.burstClient());
+    if (!this.stopped) this.bursts?.reads();
   }
 
   private burstClient(): BurstClient {
+    const { recorder, world } = this;
     return {
-      highestIndex: this.recorder.highestIndex,
-      nodes: this.world.nodes,
+      get highestIndex() {
+        return recorder.highestIndex;
+      },
+      nodes: world.nodes,
       get: (index, target) => this.getAt(index, target),
       append: (bytes) => this.appendAll([bytes]),
       tail: (from, target) => this.tail(from, target, () => undefined),
-      after: (delay, act) => this.world.at(this.world.now() + delay, act),
+      after: (delay, act) => world.at(world.now() + delay, act),
     };
   }
 

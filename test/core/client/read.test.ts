@@ -8,6 +8,7 @@ import type { ClientEffect, Target } from "#core/client/client-event";
 import { ClientMachine } from "#core/client/client-machine";
 import type { LogEntry, NodeStatus } from "#core/commitlog/protocol";
 import { defaultLimits } from "#core/node/config";
+import { anyStatus } from "../commitlog/protocol-messages.ts";
 import type { Outcome } from "./harness.ts";
 import { codeOf, Harness, notLeader } from "./harness.ts";
 import type { Script } from "./scripted-node.ts";
@@ -109,23 +110,7 @@ describe("client reads", () => {
   });
 
   it("fails the status of a node that is down at once, and that of another one not", () => {
-    const status: NodeStatus = {
-      id: nodeId("n1"),
-      group,
-      cluster: "",
-      role: "follower",
-      standing: "member",
-      term: 2,
-      leader: "",
-      commitIndex: 4,
-      lastIndex: 5,
-      chainCrc: 6,
-      lag: 0,
-      readOnly: false,
-      intake: "open",
-      voters: [],
-      pid: 7,
-    };
+    const status = { ...anyStatus, group, voters: [] };
     const h = new Harness([
       "absent",
       (request) => ({ type: "status-report", requestId: request.requestId, status }),

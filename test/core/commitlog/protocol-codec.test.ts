@@ -12,7 +12,7 @@ import { answerHello, errorOf, faultOf, runsOf } from "#core/commitlog/protocol"
 import { decodeRequest, encodeRequest } from "#core/commitlog/request-codec";
 import { decodeResponse, encodeResponse } from "#core/commitlog/response-codec";
 import { frameBytesMax } from "#core/io/network";
-import { goldenRequests, goldenResponses } from "./protocol-messages.ts";
+import { anyStatus, goldenRequests, goldenResponses } from "./protocol-messages.ts";
 
 function requestFrame(message: ClientRequest): Uint8Array {
   const w = new ByteWriter();
@@ -62,24 +62,6 @@ const self = {
   leader: nodeId("n1"),
   leaderAddress: "h:1",
   limits: { entryBodyBytesMax: 1, appendEntriesMax: 2, appendBytesMax: 3, inFlightMax: 4 },
-};
-
-const anyStatus: NodeStatus = {
-  id: nodeId("n1"),
-  group: groupId("g0"),
-  cluster: "",
-  role: "follower",
-  standing: "member",
-  term: 2,
-  leader: "",
-  commitIndex: 4,
-  lastIndex: 5,
-  chainCrc: 6,
-  lag: 0,
-  readOnly: false,
-  intake: "open",
-  voters: [nodeId("n1")],
-  pid: 7,
 };
 
 describe("client protocol codec", () => {

@@ -1,5 +1,5 @@
 import { groupId, nodeId } from "#core/base/brand";
-import type { ClientRequest, ClientResponse } from "#core/commitlog/protocol";
+import type { ClientRequest, ClientResponse, NodeStatus } from "#core/commitlog/protocol";
 import { bytes } from "./log-builder.ts";
 
 /** The messages behind the frames in test/golden/client-protocol, by file name. */
@@ -67,4 +67,23 @@ export const goldenResponses: { readonly [name: string]: ClientResponse } = {
     leader: nodeId("n1"),
     leaderAddress: "127.0.0.1:40912",
   },
+};
+
+/** What a follower tells of itself. */
+export const anyStatus: NodeStatus = {
+  id: nodeId("n1"),
+  group: groupId("g0"),
+  cluster: "",
+  role: "follower",
+  standing: "member",
+  term: 2,
+  leader: "",
+  commitIndex: 4,
+  lastIndex: 5,
+  chainCrc: 6,
+  lag: 0,
+  readOnly: false,
+  intake: "open",
+  voters: [nodeId("n1")],
+  pid: 7,
 };
