@@ -38,8 +38,8 @@ async function run({ values, short, progress, onStop }: SoakContext): Promise<So
   const inFlight = wholeNumber(values, "in-flight", 256, 1);
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlog-backpressure-"));
   const cluster = await LocalCluster.start({ directory });
-  onStop(() => void cluster.stop());
   const load = new AckLoad(cluster.peers, inFlight, 1_024);
+  onStop(() => void Promise.all([cluster.stop(), load.stop()]));
   try {
     await load.next(-1, 20_000);
     const leader = await cluster.leader();

@@ -40,16 +40,15 @@ async function run({ values, short: brief, progress, onStop }: SoakContext): Pro
   const inFlight = wholeNumber(values, "in-flight", 64, 1);
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlog-failover-"));
   const cluster = await LocalCluster.start({ directory, logLevel: "info" });
-  onStop(() => void cluster.stop());
+  const test = new FailoverRun(cluster, { inFlight, progress });
+  onStop(() => void Promise.all([cluster.stop(), test.end()]));
   try {
-    const test = new FailoverRun(cluster, { inFlight, progress });
     await test.begin();
     const killed = await test.repeat("SIGKILL of the leader", kills, () => test.killLeader());
     const stopped = await test.repeat("SIGSTOP of the leader", stops, () => test.stopLeader());
     // Last, for it makes the log long, and each restart reads all of it.
     const quiet = await test.quiet(seconds);
     const faults = Object.fromEntries(test.load.faults);
-    await test.end();
     const failures = [
       ...exceeded("SIGKILL", killed, limits.kill),
       ...exceeded("SIGSTOP", stopped, limits.stop),
@@ -70,6 +69,7 @@ async function run({ values, short: brief, progress, onStop }: SoakContext): Pro
       failures,
     };
   } finally {
+    await test.end();
     await cluster.stop();
     fs.rmSync(directory, { recursive: true, force: true });
   }

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePorts, persist, spawnOwned, stopOwned } from "./processes.ts";
+import { Abandoned, freePorts, persist, spawnOwned, stopOwned } from "./processes.ts";
 
 const program = fileURLToPath(new URL("../../cli/quorumlog.js", import.meta.url));
 
@@ -30,6 +30,7 @@ export class ClusterNode {
   readonly httpPort: number;
   private readonly args: readonly string[];
   child: ChildProcess | undefined;
+  private ended = false;
 
   constructor(id: string, data: string, logFile: string, httpPort: number, args: readonly string[]) {
     this.id = id;
@@ -45,7 +46,9 @@ export class ClusterNode {
     return pid;
   }
 
+  /** @throws Abandoned when its cluster was stopped. */
   start(): void {
+    if (this.ended) throw new Abandoned(`node ${this.id} was ended with its cluster`);
     const log = fs.openSync(this.logFile, "a");
     this.child = spawnOwned(process.execPath, this.args, ["ignore", log, log]);
     fs.closeSync(log);
@@ -60,8 +63,15 @@ export class ClusterNode {
     this.child = undefined;
   }
 
-  /** @throws when the node does not answer in time. */
+  /** Kills it; it is not started again. */
+  end(): Promise<void> {
+    this.ended = true;
+    return this.kill();
+  }
+
+  /** @throws when the node does not answer in time; Abandoned when its cluster was stopped. */
   async metrics(timeoutMs = 2_000): Promise<Metrics> {
+    if (this.ended) throw new Abandoned(`node ${this.id} was ended with its cluster`);
     const signal = AbortSignal.timeout(timeoutMs);
     const text = await (await fetch(`http://127.0.0.1:${this.httpPort}/metrics`, { signal })).text();
     const values = new Map<string, number>();
@@ -78,7 +88,8 @@ export class ClusterNode {
   async leads(): Promise<boolean> {
     try {
       return (await this.metrics()).has('quorumlog_role{group="default",role="leader"}');
-    } catch {
+    } catch (error) {
+      if (error instanceof Abandoned) throw error;
       return false;
     }
   }
@@ -93,6 +104,7 @@ export class ClusterNode {
 export class LocalCluster {
   readonly nodes: readonly ClusterNode[];
   readonly peers: string;
+  private stopped = false;
 
   private constructor(nodes: readonly ClusterNode[], peers: string) {
     this.nodes = nodes;
@@ -130,6 +142,7 @@ export class LocalCluster {
 
   leader(): Promise<ClusterNode> {
     return persist("a leader", async () => {
+      if (this.stopped) throw new Abandoned("the cluster was stopped");
       for (const node of this.nodes) {
         if (node.child !== undefined && (await node.leads())) return node;
       }
@@ -138,6 +151,7 @@ export class LocalCluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.kill()));
+    this.stopped = true;
+    await Promise.all(this.nodes.map((node) => node.end()));
   }
 }

@@ -61,13 +61,19 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Tries until the call succeeds. */
+/** What was asked for will not come: its processes were ended. */
+export class Abandoned extends Error {
+  override readonly name = "Abandoned";
+}
+
+/** Tries until the call succeeds. @throws Abandoned at once when the call does. */
 export async function persist<T>(what: string, call: () => Promise<T>, msMax = 20_000): Promise<T> {
   const until = performance.now() + msMax;
   for (;;) {
     try {
       return await call();
     } catch (error) {
+      if (error instanceof Abandoned) throw error;
       if (performance.now() > until)
         throw new Error(`${what}: ${(error as Error).message}`, { cause: error });
       await new Promise((resolve) => setTimeout(resolve, 100));

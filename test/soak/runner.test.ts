@@ -151,6 +151,15 @@ describe("the soak runner", () => {
     expect(stderr).to.match(/^soak planted: interrupted at steps: 3 of 10 \(30 %\)/);
   });
 
+  it("takes what fails after the user asked to stop as stopped: its processes are gone", async () => {
+    const cutOff = planted(({ progress }) => {
+      progress.begin("steps", 10);
+      return Promise.reject(new Error("connection refused"));
+    });
+    const { code, stderr } = await ran(cutOff, [], { interrupt: true });
+    expect([code, stderr]).to.deep.equal([130, "soak planted: interrupted at steps: 0 of 10 (0 %), 0/s\n"]);
+  });
+
   it("lets a bug of a soak through", async () => {
     const buggy = planted(() => Promise.reject(new TypeError("a bug")));
     let thrown: unknown;

@@ -1,4 +1,5 @@
 import { LogClient } from "#prod/log-client";
+import { Abandoned } from "../../support/processes.ts";
 
 export interface Acknowledged {
   /** Milliseconds since the Unix epoch, as in the nodes' logs. */
@@ -18,6 +19,7 @@ export class AckLoad {
   private readonly workers: Promise<unknown>;
   private running = true;
   private waiting: ((acknowledged: Acknowledged) => void) | undefined;
+  private refused: ((error: Error) => void) | undefined;
   private above = Number.POSITIVE_INFINITY;
   acknowledged: number = 0;
   /** Appends that ended as a fault, by code. */
@@ -63,18 +65,31 @@ export class AckLoad {
   /** The first acknowledgement of a term above this one: of a new leader, not of the old one's last words. */
   next(term: number, msMax: number): Promise<Acknowledged> {
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`no append was acknowledged for ${msMax} ms`)), msMax);
-      this.above = term;
-      this.waiting = (acknowledged) => {
+      const settled = (): void => {
         clearTimeout(late);
         this.waiting = undefined;
+        this.refused = undefined;
+      };
+      const late = setTimeout(
+        () => this.refused?.(new Error(`no append was acknowledged for ${msMax} ms`)),
+        msMax,
+      );
+      this.above = term;
+      this.refused = (error) => {
+        settled();
+        reject(error);
+      };
+      this.waiting = (acknowledged) => {
+        settled();
         resolve(acknowledged);
       };
     });
   }
 
+  /** Ends the appends and whoever waits for one with `next`. */
   async stop(): Promise<void> {
     this.running = false;
+    this.refused?.(new Abandoned("the appends were ended"));
     await Promise.race([this.workers, pause(1_000)]);
     await this.client.close();
   }

@@ -16,7 +16,7 @@ export class Stopped extends Error {
 export class Progress {
   stopped = false;
   private readonly output: ProgressOutput;
-  private what = "";
+  private what = "the start";
   private total = 0;
   private done = 0;
   private started = performance.now();

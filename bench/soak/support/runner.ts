@@ -73,8 +73,9 @@ export async function runSoak(
     return result.failures.length > 0 ? exitFailed : exitOk;
   } catch (error) {
     progress.clear();
-    if (error instanceof Stopped) {
-      output.stderr.write(`soak ${name}: interrupted at ${error.message}\n`);
+    // A stop ends the soak's processes too: whatever was asked of them then fails, and that is no finding.
+    if (error instanceof Stopped || stop.requested) {
+      output.stderr.write(`soak ${name}: interrupted at ${progress.text()}\n`);
       return stop.requested ? stop.exitCode : exitInterrupted;
     }
     if (error instanceof UsageError) return refuse(error.message);
