@@ -130,6 +130,11 @@ export class MemoryDisk implements Disk {
     return inode.cache.slice(0, inode.length);
   }
 
+  /** Other bytes of the same length in the same file, as a disk that misreads gives them. */
+  overwrite(path: string, bytes: Uint8Array): void {
+    this.need(path).cache.set(bytes);
+  }
+
   /** Puts content in place, durable at once: damage, or files of another directory. */
   plant(path: string, bytes: Uint8Array): void {
     const inode = new Inode();

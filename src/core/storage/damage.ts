@@ -118,12 +118,17 @@ export class Holes {
     return this.list.find((hole) => hole.before.index === end.index);
   }
 
-  /** Adds a hole, in place of those within it. @returns whether it tells anything new. */
+  /** Adds a hole, in place of those within it, as one with those that it laps over. @returns whether it tells anything new. */
   add(hole: Hole): boolean {
     if (this.list.some((known) => covers(known, hole))) return false;
-    this.list = this.list.filter((known) => !covers(hole, known));
-    this.list.push(hole);
-    this.list.sort((a, b) => a.before.index - b.before.index);
+    let whole = hole;
+    const apart: Hole[] = [];
+    for (const known of this.list) {
+      if (known.after.index <= whole.before.index || whole.after.index <= known.before.index)
+        apart.push(known);
+      else if (!covers(whole, known)) whole = joined(known, whole);
+    }
+    this.list = [...apart, whole].sort((a, b) => a.before.index - b.before.index);
     return true;
   }
 
@@ -147,6 +152,28 @@ export class Holes {
       return hole.after.index < from ? [hole] : [clippedHole(hole, end, place)];
     });
   }
+}
+
+/**
+ * Two holes that share records are one: copies that were put in place of the first would else be overwritten by those of the
+ * second, which go where the records were before. What a disk gives once and not again makes such holes. Neither covers the
+ * other, so the later one does not end within a batch.
+ */
+function joined(a: Hole, b: Hole): Hole {
+  const [early, late] = a.before.index < b.before.index ? [a, b] : [b, a];
+  const [head] = early.extents;
+  const within = head?.lastIndex === undefined ? [] : [head];
+  const fresh: Extent[] = [];
+  for (const extent of [...early.extents.slice(within.length), ...late.extents]) {
+    const { segment, from, open } = extent;
+    // The later one may begin in the batch that the earlier one begins in.
+    if (within.some((good) => good.segment === segment && from < good.to)) continue;
+    const to = alignUp(extent.to);
+    const known = fresh[fresh.length - 1];
+    if (known?.segment !== segment) fresh.push({ segment, from, to, lastIndex: undefined, open });
+    else fresh[fresh.length - 1] = { ...known, to: Math.max(known.to, to), open: known.open || open };
+  }
+  return { before: early.before, after: late.after, extents: [...within, ...fresh], batch: early.batch };
 }
 
 function clippedHole(hole: Hole, end: LogEnd, place: Place): Hole {
