@@ -185,6 +185,8 @@ export class Decay implements DiskHarm {
     const rotten = disk.tree.files().filter((file) => file.rottenBytes().length > 0);
     if (rotten.length === 0) return true;
     const maps = this.options.groups.flatMap((group) => this.mapOf(node, group) ?? []);
+    // A cut that is not synced, or never will be, may be undone by a crash: what it took away would be there again, rotten.
+    if (maps.some((map) => !map.isCutDurable)) return false;
     return rotten.every((file) =>
       file.rottenBytes().every((position) => maps.every((map) => map.isIdle(file, position))),
     );

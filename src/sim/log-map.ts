@@ -133,6 +133,11 @@ export class LogMap {
     }
   }
 
+  /** Whether the last cut waits for no sync: a crash does not undo it. */
+  get isCutDurable(): boolean {
+    return this.meta?.isClean(0, 2 * slotBytes) !== false;
+  }
+
   /** Whether all of a frame is proven to be synced, lies before the last cut as a whole, and waits for no sync. */
   isProven(frame: FrameOnDisk): boolean {
     const { segment, offset, header } = frame;
