@@ -17,6 +17,7 @@ export const smallOptions: StoreOptions = {
   batchBytesMax: 2_048,
   readBytesMax: 2_048,
   indexIntervalBytes: 512,
+  aheadBytes: 8_192,
 };
 
 export const identity: Identity = {

@@ -257,21 +257,30 @@ export class MemoryDisk implements Disk {
       if (closed) throw new Error(`${path} is used after it was closed`);
       return { kind, path, offset, bytes };
     };
+    const write = (offset: number, parts: readonly Uint8Array[], done: Done<void>): void => {
+      const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+      this.submit(at("write", offset, bytes), done, () => {
+        if (this.usedBytes + Math.max(0, offset + bytes - inode.length) > this.capacityBytes) {
+          throw new DiskFault("full", "no room");
+        }
+        this.version += 1;
+        inode.put(offset, joined(parts), this.version);
+      });
+    };
     return {
       read: (offset, length, done) =>
         this.submit(at("read", offset, length), done, () =>
           inode.cache.slice(offset, Math.min(offset + length, inode.length)),
         ),
-      write: (offset, parts, done) => {
-        const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-        this.submit(at("write", offset, bytes), done, () => {
-          if (this.usedBytes + Math.max(0, offset + bytes - inode.length) > this.capacityBytes) {
-            throw new DiskFault("full", "no room");
-          }
-          this.version += 1;
-          inode.put(offset, joined(parts), this.version);
-        });
-      },
+      write,
+      // Two steps, so that a crash comes between them too.
+      writeSynced: (offset, parts, done) =>
+        write(offset, parts, (error) => {
+          if (error !== undefined) return done(error, undefined);
+          const submitted = this.version;
+          const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+          this.submit(at("sync", offset, bytes), done, () => inode.harden(submitted, offset, offset + bytes));
+        }),
       sync: (done) => {
         const submitted = this.version;
         this.submit(at("sync", 0, 0), done, () => inode.harden(submitted));

@@ -104,9 +104,10 @@ export class Inode {
     return true;
   }
 
-  /** Everything that was written up to version `id` reaches the platter. */
-  harden(id: number): void {
+  /** Everything that was written up to version `id` reaches the platter, in the sectors of [from, to). */
+  harden(id: number, from = 0, to: number = Number.POSITIVE_INFINITY): void {
     for (const [sector, versions] of this.sectors) {
+      if ((sector + 1) * sectorBytes <= from || sector * sectorBytes >= to) continue;
       const kept = versions.filter((version) => version.id > id);
       const last = versions[versions.length - kept.length - 1];
       if (last !== undefined) this.store(sector, last.bytes);

@@ -260,6 +260,7 @@ const limitKeys: readonly ConfigKey[] = [
   limit("batchBytesMax", "Bytes", [65_536, 64 * mebi], "Bytes in one write of the log."),
   limit("readBytesMax", "Bytes", [4_096, 64 * mebi], "Bytes in one read of the log."),
   limit("indexIntervalBytes", "Bytes", [1_024, 64 * mebi], "Bytes of log between two entries of its index."),
+  limit("aheadBytes", "Bytes", [4_096, 64 * mebi], "Zeros of the next segment that are written at a time."),
 ];
 
 /** Every key, in the order in which they are documented. */

@@ -87,6 +87,7 @@ export class FileDisk implements Disk {
         undefined,
         new OpenFile({
           fd,
+          path: file,
           name,
           meter: this.meter,
           complete: (operation, then) => this.completion(operation, then),

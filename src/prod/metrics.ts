@@ -266,7 +266,7 @@ export class Metrics implements Trace {
     this.counter("quorumlog_disk_read_bytes_total", "Bytes read from files", [], (add) =>
       add(disk.bytesRead),
     );
-    this.histogram("quorumlog_disk_sync_seconds", "Time of one fdatasync", disk.syncSeconds);
+    this.histogram("quorumlog_disk_sync_seconds", "Time of one sync", disk.syncSeconds);
   }
 
   private defineProcess(version: string): void {

@@ -16,6 +16,7 @@ export const simulatedLimits: NodeLimits = {
   batchBytesMax: 32 * kibibyte,
   readBytesMax: 32 * kibibyte,
   indexIntervalBytes: 4 * kibibyte,
+  aheadBytes: 16 * kibibyte,
   windowBytesMax: 64 * kibibyte,
   windowEntriesMax: 256,
   messageBytesMax: 32 * kibibyte,

@@ -162,10 +162,11 @@ export class SimFile {
     this.syncs += 1;
   }
 
-  /** A sync that was submitted when the disk's count stood at `mark` has completed. */
-  syncDone(mark: number, ok: boolean): void {
+  /** A sync of the sectors of [from, to) that was submitted when the disk's count stood at `mark` has completed. */
+  syncDone(mark: number, ok: boolean, from = 0, to: number = Number.POSITIVE_INFINITY): void {
     this.syncs -= 1;
     for (const [n, sector] of this.dirty) {
+      if ((n + 1) * sectorBytes <= from || n * sectorBytes >= to) continue;
       if (!ok) {
         // The kernel calls such pages clean although they are not on the disk: no later sync writes them.
         if (sector.stamp <= mark) sector.stamp = lost;

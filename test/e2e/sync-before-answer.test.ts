@@ -11,22 +11,30 @@ interface Sync {
   readonly endedAt: number;
 }
 
-/** Finished fdatasyncs of one node, in seconds since the epoch, from `strace -f -ttt -T`. */
+/** What makes bytes durable: a sync, or a write to a file that was opened so that each write is. */
+const calls = "openat,fdatasync,pwrite64,pwritev,pwritev2,writev";
+
+/** Calls of one node that made something durable, in seconds since the epoch, from `strace -f -ttt -T`. */
 function syncsOf(node: string, trace: string): Sync[] {
   const syncs: Sync[] = [];
-  const begun = new Map<string, number>();
+  const begun = new Map<string, { readonly at: number; readonly call: string }>();
+  const durable = new Set<string>();
+  const ended = (call: string, at: number, result: string, took: number): void => {
+    const [, name = "", first = ""] = /^(\w+)\((\d*)/.exec(call) ?? [];
+    if (name === "openat" && /O_DSYNC/.test(call)) durable.add(result);
+    if (Number(result) < 0 || (name !== "fdatasync" && !durable.has(first))) return;
+    if (name !== "openat") syncs.push({ node, begunAt: at, endedAt: at + took });
+  };
   for (const line of trace.split("\n")) {
-    const whole = /^(\d+) +(\d+\.\d+) fdatasync\(\d+\) += 0 <(\d+\.\d+)>/.exec(line);
-    if (whole !== null) {
-      const at = Number(whole[2]);
-      syncs.push({ node, begunAt: at, endedAt: at + Number(whole[3]) });
-      continue;
-    }
-    const [, begins, beginsAt] = /^(\d+) +(\d+\.\d+) fdatasync\(.*<unfinished/.exec(line) ?? [];
-    if (begins !== undefined) begun.set(begins, Number(beginsAt));
-    const [, ends, took] = /^(\d+) +\d+\.\d+ <\.\.\. fdatasync resumed>.*= 0 <(\d+\.\d+)>/.exec(line) ?? [];
-    const at = begun.get(ends ?? "");
-    if (at !== undefined) syncs.push({ node, begunAt: at, endedAt: at + Number(took) });
+    const [, pid = "", time, rest = ""] = /^(\d+) +(\d+\.\d+) (.*)$/.exec(line) ?? [];
+    const at = Number(time);
+    const [, result = "", took] = /= (-?\d+)[^<]*<(\d+\.\d+)>$/.exec(rest) ?? [];
+    if (rest.includes("<unfinished")) begun.set(pid, { at, call: rest });
+    else if (took === undefined) continue;
+    else if (rest.startsWith("<...")) {
+      const call = begun.get(pid);
+      if (call !== undefined) ended(call.call, call.at, result, Number(took));
+    } else ended(rest, at, result, Number(took));
   }
   return syncs;
 }
@@ -38,8 +46,8 @@ describe("e2e: what is acknowledged was synced", function () {
   let cluster: Cluster;
   after(() => cluster?.dispose());
 
-  it("at one append in flight, two nodes finish an fdatasync between each append and its acknowledgement", async function () {
-    const works = spawnSync("strace", ["-f", "-e", "trace=fdatasync", "true"]).status === 0;
+  it("at one append in flight, two nodes finish a sync between each append and its acknowledgement", async function () {
+    const works = spawnSync("strace", ["-f", "-e", `trace=${calls}`, "true"]).status === 0;
     if (!works) skipLoudly(this, "strace is not installed here, or may not trace");
     cluster = await Cluster.create(3);
     const traces = new Map(cluster.nodes.map(({ id }) => [id, path.join(cluster.root, `${id}.strace`)]));
@@ -51,7 +59,7 @@ describe("e2e: what is acknowledged was synced", function () {
           "-ttt",
           "-T",
           "-e",
-          "trace=fdatasync",
+          `trace=${calls}`,
           "-o",
           traces.get(node.id) ?? "",
         ]),

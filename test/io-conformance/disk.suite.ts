@@ -101,6 +101,14 @@ function fileTests(world: () => IoWorld): void {
     expect(order).to.deep.equal(["write", "sync", "answer"]);
   });
 
+  it("writes durably what a later write goes on behind, and extends the file", async () => {
+    const file = await create(world(), "a", bytes(1, 2, 3));
+    await completes<void>(world(), (done) => file.writeSynced(2, [bytes(4), bytes(5, 6)], done));
+    await completes<void>(world(), (done) => file.write(5, [bytes(7)], done));
+    expect([...(await readAll(world(), file))]).to.deep.equal([1, 2, 4, 5, 6, 7]);
+    expect(await completes<number>(world(), (done) => file.size(done))).to.equal(6);
+  });
+
   it("keeps a closed file's content for the next opening", async () => {
     const file = await create(world(), "a", bytes(7));
     await completes<void>(world(), (done) => file.close(done));

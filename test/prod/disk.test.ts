@@ -88,6 +88,7 @@ describe("the file disk", () => {
     try {
       const file = new OpenFile({
         fd,
+        path: whole,
         name: "pieces",
         complete: (_operation, done) => done,
         meter: undefined,
@@ -100,6 +101,24 @@ describe("the file disk", () => {
       host.writev = original;
       syncBuiltinESMExports();
     }
+  });
+
+  it("writes what is durable at once, also where the file cannot be opened for that", async () => {
+    const name = path.join(root, "g0/durable");
+    const moved = `${name}.moved`;
+    const file = await settle<DiskFile>((done) => disk.open("g0/durable", "new", done));
+    await settle<void>((done) => file.writeSynced(0, [bytes("abc"), bytes("def")], done));
+    await settle<void>((done) => file.writeSynced(4, [bytes("XYZ")], done));
+    expect(text(name)).to.equal("abcdXYZ");
+    // Another file of that name is not written in place of this one.
+    const other = await settle<DiskFile>((done) => disk.open("g0/durable", "existing", done));
+    fs.renameSync(name, moved);
+    fs.writeFileSync(name, "other");
+    await settle<void>((done) => other.writeSynced(0, [bytes("now")], done));
+    fs.unlinkSync(name);
+    await settle<void>((done) => other.writeSynced(3, [bytes("!")], done));
+    expect(text(moved)).to.equal("now!XYZ");
+    for (const open of [file, other]) await settle<void>((done) => open.close(done));
   });
 
   it("names faults: missing, exists, and what it cannot name is io", async () => {

@@ -151,6 +151,19 @@ describe("simulated disk", () => {
     expect(bench.content("a").length).to.equal(0);
   });
 
+  it("makes durable by a synced write what it wrote, and nothing else of the file", () => {
+    const bench = new Bench(1, { "disk.survive": 0 });
+    const file = bench.create("a");
+    bench.call<void>((done) => file.write(0, [filled(1, 4)], done));
+    bench.call<void>((done) => file.sync(done));
+    bench.call<void>((done) => file.write(0, [filled(2, 1)], done));
+    bench.call<void>((done) => file.writeSynced(sector, [filled(3, 2)], done));
+    bench.call<void>((done) => file.write(3 * sector, [filled(4, 1)], done));
+    bench.gone("power");
+    const content = bench.content("a");
+    expect([0, 1, 2, 3].map((i) => content[i * sector])).to.deep.equal([1, 3, 3, 1]);
+  });
+
   it("keeps the old content of an overwritten sector until the new one is synced", () => {
     const bench = new Bench(1, { "disk.survive": 0 });
     const file = bench.create("a");

@@ -16,6 +16,7 @@ export const flipOptions: StoreOptions = {
   batchBytesMax: 8_192,
   readBytesMax: 8_192,
   indexIntervalBytes: 4_096,
+  aheadBytes: 65_536,
 };
 
 /** What a byte of the segment belongs to. */

@@ -12,6 +12,8 @@ export interface FrameOwner {
 /** One append request: one attempt for each of its calls. */
 export class AppendFrame implements Waiter {
   private readonly owner: FrameOwner;
+  /** No other frame of its client has it. */
+  readonly number: number;
   /** 0 outside a session. */
   readonly session: number;
   /** The sequence of the first body; 0 outside a session. */
@@ -26,6 +28,7 @@ export class AppendFrame implements Waiter {
   constructor(
     owner: FrameOwner,
     content: {
+      readonly number: number;
       readonly session: number;
       readonly position: number;
       readonly calls: readonly AppendCall[];
@@ -33,6 +36,7 @@ export class AppendFrame implements Waiter {
     },
   ) {
     this.owner = owner;
+    this.number = content.number;
     this.session = content.session;
     this.position = content.position;
     this.calls = content.calls;

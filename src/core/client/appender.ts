@@ -1,4 +1,5 @@
 import { LogError } from "../base/errors.ts";
+import { NumberMap } from "../base/number-map.ts";
 import type { Micros } from "../base/units.ts";
 import type { ClientResponse, Fault, ServerLimits } from "../commitlog/protocol.ts";
 import { errorOf } from "../commitlog/protocol.ts";
@@ -26,8 +27,9 @@ export class Appender {
   private readonly backoff: Backoff;
   private readonly queue = new AppendQueue();
   private readonly binding: SessionBinding;
-  /** Frames under way. */
-  private readonly frames = new Set<AppendFrame>();
+  /** Frames under way, by number. */
+  private readonly frames = new NumberMap<AppendFrame>();
+  private framesSent = 0;
   private inFlight = 0;
   /** The position of the next call to send. */
   private cursor = 0;
@@ -85,7 +87,7 @@ export class Appender {
     for (;;) {
       const frame = this.nextFrame(link.limits, turn);
       if (frame === undefined) return;
-      this.frames.add(frame);
+      this.frames.set(frame.number, frame);
       this.inFlight += frame.entries;
       const bodies: Uint8Array[] = [];
       for (const call of frame.calls) {
@@ -154,7 +156,9 @@ export class Appender {
       bytes += call.bytes;
     }
     if (position < 0) return undefined;
+    this.framesSent += 1;
     return new AppendFrame(this, {
+      number: this.framesSent,
       session: config.sessions ? binding.session : 0,
       position,
       calls,
@@ -194,7 +198,7 @@ export class Appender {
   }
 
   private ended(frame: AppendFrame): void {
-    this.frames.delete(frame);
+    this.frames.delete(frame.number);
     this.inFlight -= frame.entries;
     if (!this.counts(frame)) return;
     for (const { call } of frame.current()) call.open -= 1;
@@ -253,7 +257,7 @@ export class Appender {
   private rewind(from: number): void {
     this.cursor = Math.min(this.cursor, from);
     if (!this.config.sessions) return;
-    for (const frame of this.frames) if (frame.position >= from) frame.superseded = true;
+    for (const frame of this.frames.values()) if (frame.position >= from) frame.superseded = true;
   }
 
   /** Follows a fault's hint, at once or after a pause. */

@@ -2,6 +2,7 @@ import { assert, unreachable } from "../base/assert.ts";
 import type { NodeId } from "../base/brand.ts";
 import { ByteWriter } from "../base/bytes.ts";
 import { LogError } from "../base/errors.ts";
+import { NumberMap } from "../base/number-map.ts";
 import type { Done } from "../base/task.ts";
 import type { Micros } from "../base/units.ts";
 import { second } from "../base/units.ts";
@@ -91,7 +92,7 @@ export class Client {
   private readonly machine: ClientMachine;
   private readonly sockets = new Map<number, Socket>();
   private readonly writer = new ByteWriter();
-  private readonly calls = new Map<number, Settle>();
+  private readonly calls = new NumberMap<Settle>();
   private readonly tails = new Map<number, TailEvents>();
   private lastCall = 0;
   private timer: Timer | undefined = undefined;

@@ -1,4 +1,5 @@
 import type { LogError } from "../base/errors.ts";
+import { NumberMap } from "../base/number-map.ts";
 import type { Micros } from "../base/units.ts";
 import type { ClientRequest, ClientResponse, ServerLimits } from "../commitlog/protocol.ts";
 import { clientVersionMax, clientVersionMin } from "../commitlog/protocol.ts";
@@ -44,7 +45,7 @@ export class Link {
   limits: ServerLimits | undefined = undefined;
   /** Why the last connection failed, for the message of a call that runs out of time. */
   lastError: LogError | undefined = undefined;
-  private outstanding = new Map<number, Outstanding>();
+  private outstanding = new NumberMap<Outstanding>();
   /** At or before the earliest dueAt of what is outstanding. */
   private dueAt: Micros = Number.POSITIVE_INFINITY;
   private heardAt: Micros = 0;
@@ -128,7 +129,7 @@ export class Link {
     this.pingedAt = -1;
     this.dueAt = Number.POSITIVE_INFINITY;
     const lost = this.outstanding;
-    this.outstanding = new Map();
+    this.outstanding = new NumberMap();
     this.busySince = Number.POSITIVE_INFINITY;
     for (const { waiter } of lost.values()) waiter.lost(this, turn);
   }

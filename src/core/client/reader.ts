@@ -1,5 +1,6 @@
 import { unreachable } from "../base/assert.ts";
 import { LogError } from "../base/errors.ts";
+import { NumberMap } from "../base/number-map.ts";
 import type { Micros } from "../base/units.ts";
 import type { ClientRequest, ClientResponse, Fault } from "../commitlog/protocol.ts";
 import { errorOf } from "../commitlog/protocol.ts";
@@ -38,9 +39,9 @@ export class Reader {
   private readonly config: ClientConfig;
   private readonly router: Router;
   private readonly draw: () => number;
-  private readonly asks = new Map<number, Ask>();
+  private readonly asks = new NumberMap<Ask>();
   /** Those that wait to be sent. */
-  private readonly queued = new Set<Ask>();
+  private queued = new Set<Ask>();
   /** The common pace of all reads of a target, while any is wanted. */
   private readonly paces = new Map<string, { readonly pace: Pace; asks: number }>();
   /** At or before the earliest deadline of a call. */
@@ -80,6 +81,8 @@ export class Reader {
   }
 
   pump(turn: Turn): void {
+    // A set in use for long keeps what went through it in memory, as `NumberMap` tells; an empty one is made anew.
+    if (this.queued.size === 0) return;
     for (const ask of this.queued) {
       if (!mayAsk(ask, turn.now)) continue;
       const link = this.router.readLink(ask.target, ask.pace.attempt, turn);
@@ -89,6 +92,7 @@ export class Reader {
         link.request(requestOf(ask.question), this.waiterOf(this.take(ask)), turn);
       }
     }
+    if (this.queued.size === 0) this.queued = new Set();
   }
 
   /**

@@ -35,6 +35,11 @@ export interface DiskFile {
   read(offset: number, length: number, done: Done<Uint8Array>): void;
   /** Writes all the parts behind each other at `offset`, extending the file if need be. The caller leaves them unchanged until `done`. */
   write(offset: number, parts: readonly Uint8Array[], done: Done<void>): void;
+  /**
+   * A write that is durable once it completes, with the length that it gives the file: as if a sync of these bytes alone
+   * followed it, at less cost. What was written elsewhere in the file waits for its own sync.
+   */
+  writeSynced(offset: number, parts: readonly Uint8Array[], done: Done<void>): void;
   /** fdatasync: content and length. */
   sync(done: Done<void>): void;
   /** Sets the length; durable after the next sync. */

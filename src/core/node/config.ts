@@ -71,6 +71,7 @@ export interface NodeLimits {
   readonly batchBytesMax: number;
   readonly readBytesMax: number;
   readonly indexIntervalBytes: number;
+  readonly aheadBytes: number;
 }
 
 export interface NodeConfig {
@@ -130,6 +131,7 @@ export const defaultLimits: NodeLimits = {
   batchBytesMax: 4 * mebibyte,
   readBytesMax: mebibyte,
   indexIntervalBytes: 64 * kibibyte,
+  aheadBytes: 256 * kibibyte,
 };
 
 /** Group sizes that are supported: odd, so that a voter more always tolerates a failure more; two for a pair in migration. */

@@ -45,6 +45,7 @@ export function openGroup(
     batchBytesMax: limits.batchBytesMax,
     readBytesMax: limits.readBytesMax,
     indexIntervalBytes: limits.indexIntervalBytes,
+    aheadBytes: limits.aheadBytes,
   };
   openStore(ports.disk, options, fresh, events, (error, opened) => {
     if (error !== undefined) return done(error, undefined as never);

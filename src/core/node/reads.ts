@@ -3,6 +3,7 @@ import { bodyOf } from "../base/entry.ts";
 import type { FaultCode } from "../base/errors.ts";
 import { LogError } from "../base/errors.ts";
 import { HighWater } from "../base/high-water.ts";
+import { NumberMap } from "../base/number-map.ts";
 import type { Done } from "../base/task.ts";
 import type { Micros } from "../base/units.ts";
 import type { Clock, Timer } from "../io/clock.ts";
@@ -48,6 +49,7 @@ export interface ReadSource {
 }
 
 interface Confirmed {
+  readonly request: number;
   /** -1 until the read index is known. */
   index: number;
   readonly done: Done<number>;
@@ -66,8 +68,8 @@ interface WaitingTail {
  */
 export class Reads {
   private readonly source: ReadSource;
-  private readonly confirming = new Map<number, Confirmed>();
-  private readonly tails = new Set<WaitingTail>();
+  private readonly confirming = new NumberMap<Confirmed>();
+  private tails = new Set<WaitingTail>();
   private readonly mostTails = new HighWater();
   private requests = 0;
   private stopped = false;
@@ -79,7 +81,7 @@ export class Reads {
   /** The commit index at a moment between call and answer; this node has applied everything up to it. */
   readIndex(done: Done<number>): void {
     this.requests += 1;
-    this.confirming.set(this.requests, { index: -1, done });
+    this.confirming.set(this.requests, { request: this.requests, index: -1, done });
     this.source.confirm(this.requests);
   }
 
@@ -87,7 +89,7 @@ export class Reads {
     const read = this.confirming.get(request);
     if (read === undefined) return;
     read.index = index;
-    if (index <= this.source.appliedIndex) this.finish(request, read);
+    if (index <= this.source.appliedIndex) this.finish(read);
     else this.unapplied += 1;
   }
   private unapplied = 0;
@@ -99,8 +101,8 @@ export class Reads {
     read.done(new LogError(code, "the read could not be confirmed with a majority"), -1);
   }
 
-  private finish(request: number, read: Confirmed): void {
-    this.confirming.delete(request);
+  private finish(read: Confirmed): void {
+    this.confirming.delete(read.request);
     read.done(undefined, read.index);
   }
 
@@ -212,13 +214,17 @@ export class Reads {
   /** Everything up to `index` is applied: confirmed reads and waiting tails may go on. */
   applied(index: number): void {
     if (this.unapplied > 0) {
-      for (const [request, read] of [...this.confirming]) {
+      for (const read of this.confirming.values()) {
         if (read.index < 0 || read.index > index) continue;
         this.unapplied -= 1;
-        this.finish(request, read);
+        this.finish(read);
       }
     }
-    for (const waiting of [...this.tails]) {
+    if (this.tails.size === 0) return;
+    const waitingNow = [...this.tails];
+    // A set in use for long keeps what went through it in memory, as `NumberMap` tells.
+    if (waitingNow.every(({ request }) => request.from <= index)) this.tails = new Set();
+    for (const waiting of waitingNow) {
       if (waiting.request.from > index) continue;
       this.tails.delete(waiting);
       waiting.timer?.cancel();
@@ -228,7 +234,7 @@ export class Reads {
 
   stop(): void {
     this.stopped = true;
-    for (const request of [...this.confirming.keys()]) this.failed(request, "stopping");
+    for (const { request } of this.confirming.values()) this.failed(request, "stopping");
     for (const waiting of this.tails) {
       waiting.timer?.cancel();
       waiting.done(new LogError("stopping", "the node is stopping"), undefined as never);

@@ -8,17 +8,16 @@ import type { Identity } from "./identity.ts";
 import type { Segment } from "./segment.ts";
 import { encodeSegmentHeader, segmentName, unfinishedName } from "./segment.ts";
 
-/** Zeros are written in pieces of this size, so that a new segment never holds up the disk for long. */
+/** Zeros are written in pieces of this size. */
 const zeroPieceBytes = 1_024 * 1_024;
 const zeroBlockBytes = 65_536;
-/** What waits for a sync is kept small: beside a sync of a whole segment the log's own syncs would take as long as that. */
-const unsyncedBytesMax = 4 * zeroPieceBytes;
 
 /** The segment files of one log. */
 export class LogFiles {
   readonly disk: Disk;
   readonly directory: string;
   readonly segmentBytes: number;
+  private readonly aheadBytes: number;
   /** Seed of every checksum in the directory. */
   readonly seed: number;
   identity: Identity;
@@ -26,10 +25,16 @@ export class LogFiles {
   readonly segments: Map<number, Segment> = new Map<number, Segment>();
   private readonly zeros = new Uint8Array(zeroBlockBytes);
 
-  constructor(disk: Disk, directory: string, segmentBytes: number, identity: Identity) {
+  constructor(
+    disk: Disk,
+    directory: string,
+    sizes: { readonly segmentBytes: number; readonly aheadBytes: number },
+    identity: Identity,
+  ) {
     this.disk = disk;
     this.directory = directory;
-    this.segmentBytes = segmentBytes;
+    this.segmentBytes = sizes.segmentBytes;
+    this.aheadBytes = sizes.aheadBytes;
     this.identity = identity;
     this.seed = directorySeed(identity.incarnation);
   }
@@ -60,13 +65,17 @@ export class LogFiles {
     return { number, file, size };
   }
 
-  /** Makes a segment of zeros, durable with its name. On an error the file may be there in part, under its other name. */
-  *create(number: number): Task<Segment> {
+  /**
+   * Makes a segment of zeros, durable with its name. On an error the file may be there in part, under its other name.
+   * @param pace waits until the zeros from this offset on may be written, or ends the making by what it throws.
+   */
+  *create(number: number, pace: (offset: number) => Task<void>): Task<Segment> {
     const unfinished = this.unfinishedPath(number);
     const file = yield* wait<DiskFile>((done) => this.disk.open(unfinished, "new", done));
     try {
-      for (let at = 0; at < this.segmentBytes; at += unsyncedBytesMax) {
-        yield* this.zeroSynced(file, at, Math.min(this.segmentBytes, at + unsyncedBytesMax));
+      for (let at = 0; at < this.segmentBytes; at += this.aheadBytes) {
+        yield* pace(at);
+        yield* this.zeroSynced(file, at, Math.min(this.segmentBytes, at + this.aheadBytes));
       }
       yield* wait<void>((done) => this.disk.rename(unfinished, this.path(number), done));
       yield* this.syncDirectory();
@@ -79,18 +88,24 @@ export class LogFiles {
   }
 
   *zeroSynced(file: DiskFile, from: number, to: number): Task<void> {
-    yield* this.zero(file, from, to);
-    yield* wait<void>((done) => file.sync(done));
+    for (const { at, parts } of this.zeroPieces(from, to))
+      yield* wait<void>((done) => file.writeSynced(at, parts, done));
   }
 
+  /** The caller syncs. */
   *zero(file: DiskFile, from: number, to: number): Task<void> {
+    for (const { at, parts } of this.zeroPieces(from, to))
+      yield* wait<void>((done) => file.write(at, parts, done));
+  }
+
+  private *zeroPieces(from: number, to: number): Generator<{ at: number; parts: Uint8Array[] }> {
     for (let at = from; at < to; at += zeroPieceBytes) {
       const end = Math.min(to, at + zeroPieceBytes);
       const parts: Uint8Array[] = [];
       for (let n = at; n < end; n += zeroBlockBytes) {
         parts.push(this.zeros.subarray(0, Math.min(zeroBlockBytes, end - n)));
       }
-      yield* wait<void>((done) => file.write(at, parts, done));
+      yield { at, parts };
     }
   }
 

@@ -133,7 +133,7 @@ export class LogStore {
     this.options = options;
     this.events = events;
     this.meta = opened.meta;
-    this.spare = new Spare(opened.files, opened.scan.place.segment + 1, opened.spare, {
+    this.spare = new Spare(opened, options.reserveBytes, {
       changed: () => this.spareChanged(),
       failed: (error, operation) => this.fail(error, operation),
     });
@@ -381,6 +381,8 @@ export class LogStore {
 
   private beginClose(done: () => void): void {
     this.reads.whenAlone(() => {
+      // A segment that is half written ahead is not worth the wait.
+      this.spare.giveUp();
       this.meta.whenIdle(() => this.spare.whenIdle(() => this.closeFiles(done)));
     });
   }

@@ -184,9 +184,9 @@ export class LogWriter {
     if (paddingBytes + tailBytes > 0) parts.push(new Uint8Array(paddingBytes + tailBytes));
     const headed = fresh || grows;
     if (headed) parts.unshift(this.files.header(segment, generation, this.end, syncedPosition));
-    yield* wait<void>((done) => segment.file.write(headed ? 0 : offset, parts, done));
-    yield* wait<void>((done) => segment.file.sync(done));
+    yield* wait<void>((done) => segment.file.writeSynced(headed ? 0 : offset, parts, done));
     this.place = { segment: number, offset: next };
+    this.spare.keepAheadOf(next, segment.size);
     this.headerWritten = true;
   }
 

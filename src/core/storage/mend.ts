@@ -140,8 +140,7 @@ function* place(files: LogFiles, from: Filling, to: Filling, step: Step): Task<v
 }
 
 function* writeSynced(segment: Segment, offset: number, parts: readonly Uint8Array[]): Task<void> {
-  yield* wait<void>((done) => segment.file.write(offset, parts, done));
-  yield* wait<void>((done) => segment.file.sync(done));
+  yield* wait<void>((done) => segment.file.writeSynced(offset, parts, done));
 }
 
 /** What is left once a step is done. Within a good batch every record counts at once. */

@@ -110,8 +110,7 @@ export class MetaFile {
 
   private *write(slot: number, record: MetaRecord): Task<void> {
     const bytes = encodeSlot(record, this.directory, slot);
-    yield* wait<void>((done) => this.file.write(slot * slotBytes, [bytes], done));
-    yield* wait<void>((done) => this.file.sync(done));
+    yield* wait<void>((done) => this.file.writeSynced(slot * slotBytes, [bytes], done));
   }
 }
 
@@ -153,8 +152,7 @@ export function* openMeta(
   const places = slots[1 - slot]?.sequence === newest.sequence ? [slot] : [slot, 1 - slot];
   for (const place of places) {
     const bytes = encodeSlot(newest, directory, place);
-    yield* wait<void>((done) => file.write(place * slotBytes, [bytes], done));
-    yield* wait<void>((done) => file.sync(done));
+    yield* wait<void>((done) => file.writeSynced(place * slotBytes, [bytes], done));
   }
   return new MetaFile(file, directory, newest, slot, failed);
 }

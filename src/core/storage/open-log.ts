@@ -46,7 +46,7 @@ export function* openLog(
   if (created) yield* writeIdentity(disk, directory, newIdentity());
   const identity = yield* readIdentity(disk, directory);
   checkIdentity(identity, { ...options, cluster: options.cluster ?? "", voters: options.voters });
-  const files = new LogFiles(disk, directory, options.segmentBytes, identity);
+  const files = new LogFiles(disk, directory, options, identity);
   const numbers = names.map(segmentNumber).filter((number) => number !== undefined);
   try {
     for (const name of names.filter(isUnfinished)) {
@@ -93,7 +93,7 @@ function* finishCreation(files: LogFiles, options: StoreOptions): Task<void> {
   }
   for (const segment of [...files.segments.values()]) yield* files.remove(segment);
   yield* files.syncDirectory();
-  files.segments.set(0, yield* files.create(0));
+  files.segments.set(0, yield* files.create(0, atOnce));
   yield* createMeta(files.disk, files.directory, files.seed);
 }
 
@@ -165,6 +165,9 @@ function* restoreSizes(files: LogFiles, scan: Scan): Task<void> {
     else files.segments.set(number, { number, file, size: bytes });
   }
 }
+
+/** Nothing is appended meanwhile that the zeros of a segment could hold up. */
+function* atOnce(): Task<void> {}
 
 /**
  * What is not proven to be synced may stand in the page cache only (the process was killed), or have been given up by

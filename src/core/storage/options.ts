@@ -16,6 +16,8 @@ export interface StoreOptions {
   readonly segmentBytes: number;
   /** The last preallocated bytes, kept for what must still be written on a full disk. */
   readonly reserveBytes: number;
+  /** Zeros of the next segment are written and synced so many at a time, between appends: the disk is never held up for longer. */
+  readonly aheadBytes: number;
   /** Record bytes of one write; a larger entry is written alone. */
   readonly batchBytesMax: number;
   /** Bytes of one read, unless a record is larger. */
@@ -27,13 +29,14 @@ export interface StoreOptions {
 export const defaultStoreLimits: Omit<StoreOptions, "directory" | "cluster" | "group" | "node" | "voters"> = {
   segmentBytes: 64 * mebibyte,
   reserveBytes: 16 * mebibyte,
+  aheadBytes: 256 * kibibyte,
   batchBytesMax: mebibyte,
   readBytesMax: mebibyte,
   indexIntervalBytes: 64 * kibibyte,
 };
 
 export function checkStoreOptions(options: StoreOptions): void {
-  const { segmentBytes, reserveBytes, batchBytesMax, readBytesMax, indexIntervalBytes } = options;
+  const { segmentBytes, reserveBytes, aheadBytes, batchBytesMax, readBytesMax, indexIntervalBytes } = options;
   assert(
     segmentBytes % segmentHeaderBytes === 0 &&
       segmentBytes >= 2 * segmentHeaderBytes &&
@@ -41,5 +44,6 @@ export function checkStoreOptions(options: StoreOptions): void {
     "segmentBytes is a multiple of 4096 from 8192 to 2^31",
   );
   assert(reserveBytes >= 0 && reserveBytes < 2 * segmentBytes, "the reserve fits into two segments");
+  assert(aheadBytes >= segmentHeaderBytes, "a whole page at least is written ahead at a time");
   assert(batchBytesMax >= 1 && readBytesMax >= 512 && indexIntervalBytes >= 1, "store limits are positive");
 }

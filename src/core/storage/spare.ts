@@ -4,6 +4,7 @@ import type { Done, Task } from "../base/task.ts";
 import { runTask, wait } from "../base/task.ts";
 import { isFull } from "../io/disk.ts";
 import type { LogFiles } from "./log-files.ts";
+import type { OpenedLog } from "./open-log.ts";
 import type { Segment } from "./segment.ts";
 import { segmentName, unfinishedName } from "./segment.ts";
 
@@ -13,9 +14,20 @@ export interface SpareEvents {
   failed(error: Error, operation: string): void;
 }
 
-/** Writes the next segment ahead with zeros, in the background, so that appends never wait for room on the disk. */
+/** Of the room that clients' entries have in a segment, the share by whose end the next one is there. */
+const aheadShare = 7 / 8;
+
+/**
+ * Writes the next segment ahead with zeros, in the background, so that appends never wait for room on the disk: bit by bit, as
+ * the one in use fills up, for appends would wait for a whole one that is written at once.
+ */
 export class Spare {
   private readonly files: LogFiles;
+  private readonly reserveBytes: number;
+  /** Zeros up to here need not wait. */
+  private allowedBytes = 0;
+  /** Told when more is allowed. */
+  private paused: Done<void> | undefined;
   private readonly events: SpareEvents;
   private segment: Segment | undefined;
   /** The segment that is wanted next. */
@@ -30,11 +42,14 @@ export class Spare {
   private roomWanted: Done<void> | undefined;
   private idle: (() => void)[] = [];
 
-  constructor(files: LogFiles, wanted: number, segment: Segment | undefined, events: SpareEvents) {
-    this.files = files;
-    this.wanted = wanted;
-    this.segment = segment;
+  constructor(opened: OpenedLog, reserveBytes: number, events: SpareEvents) {
+    const { place } = opened.scan;
+    this.files = opened.files;
+    this.reserveBytes = reserveBytes;
+    this.wanted = place.segment + 1;
+    this.segment = opened.spare;
     this.events = events;
+    this.keepAheadOf(place.offset, this.files.get(place.segment).size);
   }
 
   get bytes(): number {
@@ -68,6 +83,7 @@ export class Spare {
     runTask(this.create(this.wanted), (error) => {
       this.making = false;
       if (isFull(error)) this.full = true;
+      else if (error !== undefined && isStopping(error)) this.stopped = true;
       else if (error !== undefined) {
         this.stopped = true;
         this.events.failed(error, "write segment ahead");
@@ -80,13 +96,41 @@ export class Spare {
 
   private *create(number: number): Task<void> {
     try {
-      this.segment = yield* this.files.create(number);
+      this.segment = yield* this.files.create(number, (offset) => this.pace(offset));
     } catch (error) {
       // The part that was written gives its room back. After a failure nothing is touched any more, and all is told at
       // once; what is left of the file is removed at the next start.
       if (isFull(error)) yield* this.removeFile(number);
       throw error;
     }
+  }
+
+  private *pace(offset: number): Task<void> {
+    while (offset > this.allowedBytes && !this.hurries) {
+      yield* wait<void>((done) => {
+        this.paused = done;
+      });
+    }
+    // What is there of it is removed at the next start.
+    if (this.stopped) throw new LogError("stopping", "the log is closing");
+  }
+
+  /** Somebody waits for the spare, or until none is being made; or the disk was full, and clients wait to hear that it has room. */
+  private get hurries(): boolean {
+    return this.stopped || this.full || this.waiting !== undefined || this.idle.length > 0;
+  }
+
+  private goOn(): void {
+    const { paused } = this;
+    this.paused = undefined;
+    paused?.(undefined, undefined);
+  }
+
+  /** The segment in use, of `size` bytes, is filled up to an offset. Before clients have used up their room, the spare is there. */
+  keepAheadOf(offset: number, size: number): void {
+    const room = (size - this.reserveBytes) * aheadShare;
+    this.allowedBytes = room > offset ? (this.files.segmentBytes * offset) / room : this.files.segmentBytes;
+    if (this.paused !== undefined) this.goOn();
   }
 
   private *removeFile(number: number): Task<void> {
@@ -105,6 +149,7 @@ export class Spare {
     this.waiting = done;
     this.make();
     this.give();
+    this.goOn();
   }
 
   private give(): void {
@@ -127,8 +172,9 @@ export class Spare {
 
   /** Calls `done` when no spare is being made. */
   whenIdle(done: () => void): void {
-    if (this.making) this.idle.push(done);
-    else done();
+    if (!this.making) return done();
+    this.idle.push(done);
+    this.goOn();
   }
 
   /**
@@ -154,6 +200,7 @@ export class Spare {
   giveUp(): void {
     this.stopped = true;
     this.give();
+    this.goOn();
   }
 
   /** @returns the spare, to be closed. */
@@ -163,4 +210,8 @@ export class Spare {
     this.segment = undefined;
     return segment;
   }
+}
+
+function isStopping(error: Error): boolean {
+  return error instanceof LogError && error.code === "stopping";
 }
