@@ -276,6 +276,8 @@ export class Decay implements DiskHarm {
 
   private goesAstray(node: NodeId, { n, file, offset, before, content }: Stray): boolean {
     if (!this.options.budget.allows(node)) return false;
+    // What was written there since has landed: one write that strays takes no other with it.
+    if (!same(file.read(offset, content.length), content)) return true;
     for (const group of this.options.groups) {
       const map = this.mapOf(node, group);
       const segment = map?.segments.indexOf(file) ?? -1;

@@ -54,6 +54,7 @@ export function becomeFollower(s: RaftState, term: number, leader: NodeId | "", 
     s.hardStateChanged = true;
     s.verifiedIndex = -1;
     s.assertedMatch = -1;
+    s.assertedSeen = -1;
   }
   const led = s.role === "leader";
   s.role = "follower";
@@ -110,6 +111,7 @@ export function campaign(s: RaftState, transfer: boolean, reason: string): void 
   s.hardStateChanged = true;
   s.verifiedIndex = -1;
   s.assertedMatch = -1;
+  s.assertedSeen = -1;
   s.role = "candidate";
   s.leader = "";
   failReads(s);

@@ -101,9 +101,16 @@ function matchIndexOf(s: RaftState): number {
   return Math.min(s.log.durableIndex, s.log.provenTo(s.verifiedIndex), s.intactTo);
 }
 
+/** How far the leader need not send anything again, though damage may lie before it. */
+function seenIndexOf(s: RaftState): number {
+  return Math.min(s.log.durableIndex, s.verifiedIndex);
+}
+
 function accept(s: RaftState, leader: NodeId): void {
   const matchIndex = matchIndexOf(s);
+  const seen = seenIndexOf(s);
   s.assertedMatch = matchIndex;
+  s.assertedSeen = seen;
   tellMatch(s, matchIndex);
   send(s, leader, {
     type: "append-entries-result",
@@ -111,7 +118,7 @@ function accept(s: RaftState, leader: NodeId): void {
     accepted: true,
     matchIndex,
     rejectedIndex: -1,
-    hintIndex: -1,
+    hintIndex: seen > matchIndex ? seen : -1,
     hintTerm: 0,
   });
 }
@@ -142,5 +149,5 @@ export function onHeartbeat(s: RaftState, from: NodeId, m: Heartbeat): void {
 export function followerSynced(s: RaftState): void {
   trimWindow(s);
   if (s.leader === "" || s.leader === s.self) return;
-  if (matchIndexOf(s) > s.assertedMatch) accept(s, s.leader);
+  if (matchIndexOf(s) > s.assertedMatch || seenIndexOf(s) > s.assertedSeen) accept(s, s.leader);
 }

@@ -76,7 +76,10 @@ export interface AppendEntriesResult {
   readonly matchIndex: number;
   /** Refused: the prevIndex that was refused, so a late refusal is told from a fresh one. Accepted: -1. */
   readonly rejectedIndex: number;
-  /** Refused: where the logs may still agree (§5.3's fast backtracking): the receiver's last index with a term at most prevTerm, and its term there. */
+  /**
+   * Refused: where the logs may still agree (§5.3's fast backtracking): the receiver's last index with a term at most prevTerm, and its term there.
+   * Accepted: how far what the leader sent was looked at and synced, where damage keeps the receiver from holding all of it; else -1.
+   */
   readonly hintIndex: number;
   readonly hintTerm: number;
 }

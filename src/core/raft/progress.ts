@@ -76,6 +76,11 @@ export class Progress {
     if (freed) this.waitingSince = this.inFlightCount === 0 ? Number.POSITIVE_INFINITY : now;
   }
 
+  /** The follower has looked at what was sent up to an index, which it need not hold. */
+  seen(index: number, now: Micros): void {
+    this.free(index, now);
+  }
+
   /** Forgets what is in flight and asks, from `nextIndex` on, where the logs agree. */
   toProbe(nextIndex: number): void {
     this.state = "probe";

@@ -199,6 +199,8 @@ export class Raft {
     if (progress === undefined) return;
     // The follower agrees, though damage may keep it from vouching: what conflicts behind that is cut by entries alone.
     if (m.accepted) progress.refused = false;
+    // Were it all in flight until it is mended, a window full of it would keep back the very entry that conflicts.
+    if (m.accepted && m.hintIndex <= this.state.log.lastIndex) progress.seen(m.hintIndex, this.state.now);
     if (m.accepted) this.acknowledge(progress, m.matchIndex);
     else refused(this.state, progress, m);
   }

@@ -82,6 +82,8 @@ export class RaftState {
   intactTo: number = Number.POSITIVE_INFINITY;
   /** As a follower: the highest match that was sent to the leader of this term. */
   assertedMatch = -1;
+  /** How far it was told that what the leader sent was looked at. */
+  assertedSeen = -1;
   leaderHeardAt: Micros = Number.NEGATIVE_INFINITY;
 
   electionDeadline: Micros = Number.POSITIVE_INFINITY;

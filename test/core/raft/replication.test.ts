@@ -236,6 +236,29 @@ describe("Raft's replication", () => {
     expect(far.commitIndex).to.equal(200);
   });
 
+  it("goes on behind what a damaged follower looked at and cannot vouch for, however little may be in flight", () => {
+    const m = new Machine({ config: { inFlightBytesMax: 400, messageBytesMax: 200 } });
+    m.becomeLeader();
+    m.synced();
+    m.accept(1, 0);
+    const sentTo = (): number[] =>
+      m
+        .sent("append-entries")
+        .filter(({ to }) => to === node(1))
+        .map(({ entries }) => entries[entries.length - 1]?.index ?? -1);
+    for (let i = 1; i <= 4; i++) m.propose("x".repeat(300));
+    m.accept(1, 0);
+    expect(sentTo(), "one is in flight, and two have no room").to.deep.equal([]);
+    for (const seen of [1, 2, 3]) {
+      m.receive(1, { ...accepted(m.raft.view.term, 0), hintIndex: seen });
+      expect(sentTo()).to.deep.equal([seen + 1]);
+      expect(m.raft.view.progress(node(1))?.matchIndex).to.equal(0);
+    }
+    expect(m.raft.view.commitIndex).to.equal(0);
+    m.receive(1, { ...accepted(m.raft.view.term, 0), hintIndex: 99 });
+    expect(sentTo(), "more than there is").to.deep.equal([]);
+  });
+
   it("asks the disk once at a time, and again only after a pause when it answers with nothing", () => {
     const m = new Machine({ term: 1, log: [1, 1, 1, 1] });
     m.becomeLeader();
