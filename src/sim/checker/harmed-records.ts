@@ -10,7 +10,7 @@ interface Range {
   readonly to: number;
   /** The node has said that it cannot read them; what is harmed anew after that is not mended with them. */
   readonly found: boolean;
-  /** A read gave what was there before; the disk itself holds what it should. */
+  /** A read gave what was there before, or what is elsewhere; the disk itself holds what it should. */
   readonly passing: boolean;
 }
 
@@ -73,7 +73,7 @@ export class HarmedRecords implements Checker {
     const match = harmPattern.exec(detail);
     if (match === null) return;
     const group = match[1] as GroupId;
-    const passing = detail.endsWith("stale read");
+    const passing = detail.endsWith("stale read") || detail.endsWith("misdirected read");
     const range = { from: Number(match[2]), to: Number(match[3]), found: false, passing };
     this.harmed.set(`${node}/${group}`, [...this.of(node, group), range]);
   }
