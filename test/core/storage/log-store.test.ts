@@ -308,6 +308,32 @@ describe("log store", () => {
     expect(new TestLog(rotten).recovered.damage).to.deep.equal([{ first: 1, last: 1 }]);
   });
 
+  it("leaves its mark when it is closed while an append waits for room", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    log.store.append(makeEntries(emptyLogEnd, 1, [1_000]));
+    disk.run();
+    disk.capacityBytes = disk.usedBytes;
+    // One that needs a segment of its own: it goes into the spare, the next one waits for another.
+    const all = makeEntries(emptyLogEnd, 1, [1_000, 3_000, 3_000]);
+    for (const entry of all.slice(1)) log.store.append([entry]);
+    disk.run();
+    expect(log.store.durableIndex, "the last one waits").to.equal(1);
+    log.close();
+    expect(log.failures).to.deep.equal([]);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    for (const index of [0, 1]) {
+      const rotten = disk.crashed(() => 0);
+      const record = Buffer.from(recordOf(all[index] as Entry), "hex");
+      for (const name of rotten.files().filter((file) => file.includes("segment"))) {
+        const at = Buffer.from(rotten.content(name)).indexOf(record);
+        if (at >= 0) rotten.flip(name, at + record.length - 1);
+      }
+      const { damage, end } = new TestLog(rotten).recovered;
+      expect([damage, end.index]).to.deep.equal([[{ first: index, last: index }], 1]);
+    }
+  });
+
   it("writes the next segment ahead, and syncs it and its name before it is used", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk);

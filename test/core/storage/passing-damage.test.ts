@@ -128,4 +128,41 @@ describe("damage that a disk gave for a moment only", () => {
     fc.assert(property, { numRuns: 300 });
     expect(together, "ranges that were joined").to.be.greaterThan(10);
   });
+
+  it("is mended beside a record with a bad body, whichever read of the opening gives another header for it", () => {
+    const [hurt] = [...made.all].filter(({ size, index }) => size > 150 && index > 3);
+    if (hurt === undefined) throw new Error("no record is large enough");
+    const { name, offset } = places[hurt.index] as (typeof places)[number];
+    let reads = 1;
+    for (let misread = 1; misread <= reads; misread++) {
+      const disk = made.disk.crashed(() => 0);
+      disk.flip(name, offset + hurt.size - 1);
+      const good = disk.content(name);
+      const given = good.slice();
+      // The length in the record's header.
+      given[offset + 7] = (given[offset + 7] as number) ^ 0x40;
+      let count = 0;
+      let other = false;
+      disk.fault = ({ kind }) => {
+        if (other) disk.overwrite(name, good);
+        other = kind === "read" && ++count === misread;
+        if (other) disk.overwrite(name, given);
+        return undefined;
+      };
+      const log = new TestLog(disk, options);
+      disk.fault = () => undefined;
+      reads = count;
+      const found = log.store.damage();
+      expect(found.some(({ first, last }) => first <= hurt.index && hurt.index <= last)).to.equal(true);
+      for (const range of found) mendRange(log, range, false);
+      expect(log.readAll().map(recordOf), `read ${misread}`).to.deep.equal(made.all.map(recordOf));
+      const again = new TestLog(
+        log.disk.crashed(() => 0),
+        options,
+      );
+      expect(again.recovered.damage).to.deep.equal([]);
+      expect(again.readAll().map(recordOf)).to.deep.equal(made.all.map(recordOf));
+    }
+    expect(reads).to.be.greaterThan(3);
+  });
 });
