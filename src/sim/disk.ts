@@ -71,7 +71,7 @@ export class DiskWorld {
   private readonly stall: Site;
   private readonly survive: Site;
   private filledTo = Number.POSITIVE_INFINITY;
-  private readonly trace: TraceSink;
+  readonly trace: TraceSink;
   /** Told of every file that is about to be made. */
   onNewFile: ((path: string) => void) | undefined;
   /** Set by whoever is to harm what the disk holds. */

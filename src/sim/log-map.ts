@@ -55,6 +55,8 @@ export class LogMap {
   readonly proven: number;
   readonly meta: SimFile | undefined;
   readonly slots: readonly (MetaRecord | undefined)[];
+  /** Batches behind the last cut that were written before it: until it has been carried out. */
+  private uncutFrames = 0;
   /** The position of the last cut, and how often the log was cut. */
   readonly cut: { readonly position: number; readonly generation: number };
 
@@ -127,6 +129,7 @@ export class LogMap {
       const { segment, offset, header } = frame;
       const stale =
         positionOf(segment, offset) >= this.cut.position && header.generation < this.cut.generation;
+      if (stale) this.uncutFrames += 1;
       if (stale || offset < end) continue;
       end = offset + batchBytes(header);
       yield frame;
@@ -136,6 +139,11 @@ export class LogMap {
   /** Whether the last cut waits for no sync: a crash does not undo it. */
   get isCutDurable(): boolean {
     return this.meta?.isClean(0, 2 * slotBytes) !== false;
+  }
+
+  /** Whether anything is left of what the last cut took away. */
+  get isUncut(): boolean {
+    return this.uncutFrames > 0;
   }
 
   /** Whether all of a frame is proven to be synced, lies before the last cut as a whole, and waits for no sync. */

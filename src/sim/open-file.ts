@@ -58,8 +58,10 @@ export class OpenFile implements DiskFile {
     const { world, file } = this;
     const mark = world.stamp;
     file.syncBegun();
-    const carryOut = (failed: DiskFault | undefined): void =>
+    const carryOut = (failed: DiskFault | undefined): void => {
       file.syncDone(mark, failed === undefined, from, to);
+      if (!world.tree.names(file)) world.trace.fault(world.host.id, "nameless-sync", this.path);
+    };
     world.submit("sync", this.on(0), done, carryOut);
   }
 

@@ -10,6 +10,7 @@ import type { NodeAtEnd, Violation } from "./checker/checker.ts";
 import { progressWithin } from "./checker/liveness.ts";
 import { Cluster } from "./cluster.ts";
 import { coreNode } from "./core-node.ts";
+import { DiskTruth } from "./disk-truth.ts";
 import { loadOf, settingsOf } from "./effective.ts";
 import { FaultBudget } from "./fault-budget.ts";
 import { startDisturbances } from "./nemesis/plan.ts";
@@ -101,6 +102,7 @@ export class SimRun {
     this.checkers = allCheckers(
       { fail: (violation) => this.failed(violation) },
       { nodes: this.cluster.nodes, groups: this.groups },
+      new DiskTruth((node) => this.cluster.diskOf(node)),
     );
     this.situations = new Situations(this.checkers.model);
     this.world.trace.add(this.situations);

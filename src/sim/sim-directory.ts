@@ -122,6 +122,16 @@ export class DirectoryTree {
     restore(this.root);
   }
 
+  /** Whether a file has a name. */
+  names(file: SimFile): boolean {
+    const within = (directory: SimDirectory): boolean => {
+      for (const node of directory.entries.values())
+        if (node === file || (node instanceof SimDirectory && within(node))) return true;
+      return false;
+    };
+    return within(this.root);
+  }
+
   /** Every file that has a name, in a fixed order. */
   files(): SimFile[] {
     const found: SimFile[] = [];

@@ -13,6 +13,8 @@ import { ElectionSafety } from "./election-safety.ts";
 import { FailedIsSilent } from "./failed-is-silent.ts";
 import { HandsOver } from "./hands-over.ts";
 import { HarmedRecords } from "./harmed-records.ts";
+import type { SyncedRecords } from "./honest-sync.ts";
+import { HonestSync } from "./honest-sync.ts";
 import { Intakes } from "./intakes.ts";
 import { LastResort } from "./last-resort.ts";
 import { LeaderAppendOnly } from "./leader-append-only.ts";
@@ -21,6 +23,7 @@ import { LinearizableLog } from "./linearizable-log.ts";
 import { Liveness } from "./liveness.ts";
 import { LogMatching } from "./log-matching.ts";
 import { Monotonic } from "./monotonic.ts";
+import { NamedFiles } from "./named-files.ts";
 import { ReadOnlyNodes } from "./read-only.ts";
 import { Reserve } from "./reserve.ts";
 import { SessionOrder } from "./session-order.ts";
@@ -43,7 +46,8 @@ export interface Checkers {
   readonly liveness: Liveness;
 }
 
-export function allCheckers(report: Report, topology: Topology): Checkers {
+/** @param disks what is really on them; without it nobody asks. */
+export function allCheckers(report: Report, topology: Topology, disks?: SyncedRecords): Checkers {
   const model = new ClusterModel(topology);
   const applied = new AppliedLog(topology);
   const harmed = new HarmedRecords();
@@ -67,6 +71,8 @@ export function allCheckers(report: Report, topology: Topology): Checkers {
     new SessionOrder(report, model),
     new CommittedImmutable(report, model, topology),
     new CommittedDurable(report, model),
+    ...(disks === undefined ? [] : [new HonestSync(report, model, disks)]),
+    new NamedFiles(report),
     new TrueMatch(report, model),
     new VoteDurability(report, model),
     new Monotonic(report, model),

@@ -7,6 +7,7 @@ import type { Role, Standing, TraceEvent } from "#core/io/trace";
 import type { Checkers } from "#sim/checker/all";
 import { allCheckers } from "#sim/checker/all";
 import type { Checker, EndOfRun, Violation } from "#sim/checker/checker";
+import type { SyncedRecords } from "#sim/checker/honest-sync";
 import { encodePayload } from "#sim/history/payload";
 
 export const group: GroupId = groupId("g0");
@@ -36,14 +37,17 @@ export class Trace {
   violation: Violation | undefined;
   private at: Micros = 0;
 
-  /** @param campaigns whether the campaigns are told, and judged; most traces leave them out. */
-  constructor(size = 3, campaigns = false) {
+  /**
+   * @param campaigns whether the campaigns are told, and judged; most traces leave them out.
+   * @param disks what the disks hold; left out, nobody looks at them.
+   */
+  constructor(size = 3, campaigns = false, disks?: SyncedRecords) {
     const report = {
       fail: (violation: Violation) => {
         this.violation ??= violation;
       },
     };
-    this.checkers = allCheckers(report, { nodes: nodes.slice(0, size), groups: [group] });
+    this.checkers = allCheckers(report, { nodes: nodes.slice(0, size), groups: [group] }, disks);
     this.judges = this.checkers.all.filter(({ name }) => campaigns || name !== "lawful-campaign");
   }
 
