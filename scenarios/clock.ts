@@ -33,6 +33,7 @@ export const clock: Scenario = {
     clockJump: { first: 1 * second, min: 200 * millisecond, max: 4 * second },
     pause: { first: 2 * second, min: 500 * millisecond, max: 5 * second },
     freezeLeader: { first: 3 * second, min: 4 * second, max: 12 * second },
+    heldAnswers: { first: 2 * second, min: 2 * second, max: 6 * second },
     crashNode: { first: 5 * second, min: 8 * second, max: 30 * second },
   },
 };

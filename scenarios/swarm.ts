@@ -83,5 +83,8 @@ export const swarm: Scenario = {
     laneLag: sometimes(3),
     firstEntriesLag: sometimes(5),
     closedRot: sometimes(9),
+    heldAnswers: sometimes(6),
+    formerAnswers: sometimes(8),
+    crowd: sometimes(9),
   },
 };

@@ -54,6 +54,8 @@ export class Nemesis implements NemesisWorld {
   private readonly leaders: readonly LeaderWatch[];
   private readonly budget: FaultBudget;
   private ended = false;
+  /** Set by whoever has clients. */
+  crowds: ((group: GroupId) => void) | undefined;
 
   constructor(
     world: World,
@@ -241,6 +243,13 @@ export class Nemesis implements NemesisWorld {
 
   damage(node: NodeId, kind: HarmKind, value: number): boolean {
     return !this.ended && this.cluster.decay.harm(node, kind, value);
+  }
+
+  crowd(group: GroupId): void {
+    if (this.ended) return;
+    this.world.count("crowd");
+    this.world.trace.fault("", "crowd", group);
+    this.crowds?.(group);
   }
 
   failDisk(node: NodeId, work: Work): void {

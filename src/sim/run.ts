@@ -120,6 +120,7 @@ export class SimRun {
     if (options.listener !== undefined) this.world.trace.listen(options.listener);
     const load = loadOf(scenario, this.settings);
     this.workload = (options.createWorkload ?? createWorkload)(this.workloadWorld(), load);
+    this.nemesis.crowds = (group) => this.workload.crowd?.(group);
     this.answers = new AnsweredCalls(this.workload, this.checkers.model, this.groups);
     this.guard(() => this.begin());
   }

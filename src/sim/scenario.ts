@@ -157,6 +157,8 @@ export interface NemesisWorld {
    * synced. `value` draws the place. @returns whether the budget allowed it and there was something to harm.
    */
   damage(node: NodeId, kind: HarmKind, value: number): boolean;
+  /** More new clients come to a group at once than the nodes keep sessions for. */
+  crowd(group: GroupId): void;
   /** The next operation of this kind on the node's disk fails with an I/O error. */
   failDisk(node: NodeId, work: Work): void;
 }
@@ -199,6 +201,8 @@ export interface WorkloadPort {
   pause?(paused: boolean): void;
   /** Every client asks for many reads at once. */
   burst?(): void;
+  /** New clients come to a group, all at once, and go again. */
+  crowd?(group: GroupId): void;
   /** No new calls; those under way go on. */
   stop(): void;
   /** Entries whose append was acknowledged so far. */

@@ -33,6 +33,10 @@ export const disturbances = {
   laneLag: "between two nodes entries are held up while heartbeats and answers pass, or the other way round",
   firstEntriesLag: "a new leader's entries are held up on their way to all others",
   closedRot: "the last batch of a log that was closed in good order rots",
+  heldAnswers:
+    "the answers to a leader's last heartbeats reach it behind its clients' calls, when it has stood still",
+  formerAnswers: "answers of a leader's former term reach it when it leads again, its tail cut meanwhile",
+  crowd: "the leader crashes when it has committed, and more new clients come than sessions are kept",
 } as const;
 
 export type Disturbance = keyof typeof disturbances;

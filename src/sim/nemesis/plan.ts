@@ -8,11 +8,14 @@ import { aimedCrashes, dangerNames } from "./aim.ts";
 import { jumpClocks } from "./clock.ts";
 import { rotClosedLog } from "./closed-rot.ts";
 import { crashAnyone, crashLeader, crashLeaderOnce, orderlyRestart, powerLossOfAll } from "./crash.ts";
+import { crowdIn } from "./crowd.ts";
 import { powerLossInCuts } from "./cut-tail.ts";
 import { failDisks, failMending } from "./disk-error.ts";
 import type { Disturbance } from "./disturbances.ts";
 import { disturbanceNames } from "./disturbances.ts";
+import { holdFormerAnswers } from "./former-answers.ts";
 import { freezeLeader } from "./freeze.ts";
+import { holdAnswers } from "./held-answers.ts";
 import { lagFirstEntries, lagLane } from "./lane-lag.ts";
 import { lateTransfer } from "./late-transfer.ts";
 import { loneFirstAppend } from "./lone-append.ts";
@@ -87,6 +90,9 @@ const starts: { readonly [name in Disturbance]: Start<name> } = {
   laneLag: lagLane,
   firstEntriesLag: lagFirstEntries,
   closedRot: rotClosedLog,
+  heldAnswers: holdAnswers,
+  formerAnswers: holdFormerAnswers,
+  crowd: crowdIn,
 };
 
 /** The knobs `nemesis.NAME` of a run: the mean distance between two of each disturbance that takes part; 0 for those left out. */

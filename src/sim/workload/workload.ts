@@ -10,6 +10,7 @@ import { simulatedLimits } from "../core-node.ts";
 import type { History } from "../history/history.ts";
 import { Recorder } from "../history/recorder.ts";
 import type { ClientHost, WorkloadOptions, WorkloadPort, WorkloadWorld } from "../scenario.ts";
+import { Strangers } from "./crowd.ts";
 import { FinalRead } from "./final-read.ts";
 import type { LoadWorld } from "./load-client.ts";
 import { LoadClient } from "./load-client.ts";
@@ -26,6 +27,7 @@ interface GroupLoad {
   readonly recorder: Recorder;
   readonly clients: readonly LoadClient[];
   readonly world: LoadWorld;
+  readonly strangers: Strangers;
 }
 
 /** Clients on hosts of their own that append, read and tail every group of the cluster. */
@@ -70,6 +72,10 @@ export class Workload implements WorkloadPort {
 
   burst(): void {
     for (const load of this.loads) for (const client of load.clients) client.burst();
+  }
+
+  crowd(group: GroupId): void {
+    if (!this.stopped && !this.paused) this.loads.find((load) => load.group === group)?.strangers.come();
   }
 
   stop(): void {
@@ -129,6 +135,7 @@ export class Workload implements WorkloadPort {
   private get inFlight(): number {
     let calls = 0;
     for (const load of this.loads) for (const client of load.clients) calls += client.inFlight;
+    for (const { strangers } of this.loads) calls += strangers.inFlight;
     return calls;
   }
 
@@ -155,7 +162,12 @@ export class Workload implements WorkloadPort {
       };
       clients.push(new LoadClient(this.world.client(), recorder, share, world));
     }
-    return { group, recorder, clients, world };
+    const strangers = new Strangers(recorder, {
+      host: () => this.world.client(),
+      connect: (host) => connect(this.world, group, host),
+      now: world.now,
+    });
+    return { group, recorder, clients, world, strangers };
   }
 
   /** Asks for a change of leaders now and then. Whether it happens is the cluster's affair. */
