@@ -23,6 +23,8 @@ export const simulatedLimits: NodeLimits = {
   messageEntriesMax: 64,
   inFlightMessagesMax: 16,
   idleMarkDelay: 60 * millisecond,
+  // Shorter than the mending of a few dozen pieces: a peer is asked while another one's copies are still on their way.
+  repairInterval: 20 * millisecond,
   // Less than what a follower catches up with, more than one full message.
   inFlightBytesMax: 40 * kibibyte,
   // The largest append of the workload, 96 KiB beside small ones, must fit alone, and two such ones not.
@@ -39,7 +41,7 @@ export const simulatedLimits: NodeLimits = {
 };
 
 /** Less than a few batches: holes of several are mended in pieces. */
-const simulatedRepairBytesMax = 2 * kibibyte;
+const simulatedRepairBytesMax = 1 * kibibyte;
 
 /** Core's node over simulated ports. */
 export function coreNode(spec: NodeSpec, ports: NodePorts): SimNode {
