@@ -159,6 +159,25 @@ describe("the end of a client's session", () => {
     expect(leader.attempts("b")).to.deep.equal(["10/2", "20/1"]);
   });
 
+  it("does not count it either when the append has the same sequence under the new session", () => {
+    const leader = new HoldingLeader();
+    const { h } = leader;
+    const a = h.append("a", 50 * second);
+    h.run(10 * millisecond);
+    const b = h.append("b", 3 * second);
+    h.run(10 * millisecond);
+    leader.refuse("a", "session-expired");
+    h.run(second);
+    expect([leader.attempts("a"), leader.attempts("b")]).to.deep.equal([
+      ["10/1", "20/1"],
+      ["10/2", "20/2"],
+    ]);
+    leader.refuse("b", "sequence-gap", 0);
+    h.run(3 * second);
+    // Its attempt under the new session is still under way, so nobody knows.
+    expect([codeOf(a), codeOf(b)]).to.deep.equal(["waiting", "outcome-unknown"]);
+  });
+
   it("takes the answer of any attempt of an append that was sent again under the same session", () => {
     const leader = new HoldingLeader();
     const { h } = leader;
