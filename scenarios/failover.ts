@@ -50,6 +50,7 @@ export const failover: Scenario = {
     lateTransfer: { first: 1 * second, min: 1 * second, max: 8 * second },
     pause: { min: 5 * second, max: 20 * second },
     slowDisk: { min: 5 * second, max: 20 * second },
+    formerAnswers: { first: 3 * second, min: 3 * second, max: 9 * second },
     crowd: { first: 3 * second, min: 4 * second, max: 12 * second },
     orderlyRestart: { min: 10 * second, max: 40 * second },
   },

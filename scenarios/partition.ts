@@ -63,7 +63,7 @@ export const partitions: Scenario = {
     laneLag: { first: 1 * second, min: 500 * millisecond, max: 4 * second },
     firstEntriesLag: { first: 1 * second, min: 1 * second, max: 8 * second },
     heldAnswers: { first: 2 * second, min: 4 * second, max: 12 * second },
-    formerAnswers: { first: 3 * second, min: 4 * second, max: 12 * second },
+    formerAnswers: { first: 2 * second, min: 2 * second, max: 6 * second },
     pause: { min: 8 * second, max: 25 * second },
   },
 };

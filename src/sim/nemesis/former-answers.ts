@@ -5,7 +5,7 @@ import { millisecond, second } from "../../core/base/units.ts";
 import type { TraceEvent } from "../../core/io/trace.ts";
 import type { Cut, NemesisWorld } from "../scenario.ts";
 import type { Every } from "./names.ts";
-import { pick, within } from "./names.ts";
+import { nodeNamed, pick, within } from "./names.ts";
 
 /** So long the witness's answers are on their way: time for a successor to be elected, to fail, and to be succeeded. */
 const heldMin = 1_500 * millisecond;
@@ -48,16 +48,23 @@ export function holdFormerAnswers(world: NemesisWorld, every: Every): void {
 
 function begin(world: NemesisWorld, n: number): Plot | undefined {
   const name = "former-answers";
-  const group = pick(world, { stream: `${name}.group`, key: n }, world.groups);
-  const leader = group === undefined ? undefined : world.leaderOf(group);
-  const others = world.nodes.filter((node) => node !== leader);
-  const witness = pick(world, { stream: `${name}.who`, key: n }, others);
+  const value = world.decide({ kind: name, key: `${name}#${n}` }, () => {
+    const drawn = pick(world, { stream: `${name}.group`, key: n }, world.groups);
+    const leads = drawn === undefined ? undefined : world.leaderOf(drawn);
+    const who = pick(
+      world,
+      { stream: `${name}.who`, key: n },
+      world.nodes.filter((node) => node !== leads),
+    );
+    return leads === undefined ? undefined : `${drawn} ${leads} ${who}`;
+  });
+  const [where, ...who] = value?.split(" ") ?? [];
+  const group = world.groups.find((one) => one === where);
+  const [leader, witness] = who.map((id) => nodeNamed(world, id));
   if (group === undefined || leader === undefined || witness === undefined) return undefined;
-  const value = world.decide({ kind: name, key: `${name}#${n}` }, () => `${group} ${leader} ${witness}`);
-  if (value !== `${group} ${leader} ${witness}`) return undefined;
   const until =
     world.now() + within(world, { stream: `${name}.for`, key: n }, { low: heldMin, high: heldMax });
-  const rest = others.filter((node) => node !== witness);
+  const rest = world.nodes.filter((node) => node !== leader && node !== witness);
   world.clog(witness, leader, until, "control");
   const cuts = [world.cut([leader, witness], rest), world.cut(rest, [leader, witness])];
   const plot: Plot = {
