@@ -31,6 +31,8 @@ export class OpenFile implements DiskFile {
   private readonly path: string;
   /** The same file again, each write of which is durable; undefined where the host has none, "unknown" before the first. */
   private syncing: number | undefined | "unknown" = "unknown";
+  /** Writes that wait for it to be opened. */
+  private readonly openings: (() => void)[] = [];
   private readonly name: string;
   private readonly complete: Complete;
   private readonly meter: DiskMeter | undefined;
@@ -68,9 +70,11 @@ export class OpenFile implements DiskFile {
   writeSynced(offset: number, parts: readonly Uint8Array[], done: Done<void>): void {
     const { syncing, broken } = this;
     if (syncing === "unknown") {
+      this.openings.push(() => this.writeSynced(offset, parts, done));
+      if (this.openings.length > 1) return;
       openSyncing(this.path, this.fd, (fd) => {
         this.syncing = fd;
-        this.writeSynced(offset, parts, done);
+        for (const opened of this.openings.splice(0)) opened();
       });
       return;
     }

@@ -107,7 +107,11 @@ describe("the file disk", () => {
     const name = path.join(root, "g0/durable");
     const moved = `${name}.moved`;
     const file = await settle<DiskFile>((done) => disk.open("g0/durable", "new", done));
-    await settle<void>((done) => file.writeSynced(0, [bytes("abc"), bytes("def")], done));
+    // The first two find it not opened yet.
+    await Promise.all([
+      settle<void>((done) => file.writeSynced(0, [bytes("abc")], done)),
+      settle<void>((done) => file.writeSynced(3, [bytes("def")], done)),
+    ]);
     await settle<void>((done) => file.writeSynced(4, [bytes("XYZ")], done));
     expect(text(name)).to.equal("abcdXYZ");
     // Another file of that name is not written in place of this one.
