@@ -26,7 +26,7 @@ async function start(directory: string): Promise<PeerRun> {
     const driven = {
       pids: [leader, ...followers].map(({ pid }) => pid),
       append: (payload: Uint8Array) => client.append(payload),
-      syncs: async () => (await leader.metrics()).get("quorumlog_disk_sync_seconds_count") ?? 0,
+      syncs: async () => (await leader.metrics()).get("quorumlog_syncs_total") ?? 0,
     };
     return { drive: (load) => drive(driven, load), stop };
   } catch (error) {

@@ -1,9 +1,10 @@
 import type { IntervalHistogram } from "node:perf_hooks";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Registry } from "prom-client";
-import type { Intake, Trace, TraceEvent } from "../core/io/trace.ts";
+import type { Trace, TraceEvent } from "../core/io/trace.ts";
 import { DurationHistogram, LabelledCounts } from "./counters.ts";
 import type { DiskMeter } from "./disk-file.ts";
+import { countRare, GroupCounts } from "./group-counts.ts";
 
 /** What a group tells when it is asked, for gauges. Indexes are -1 while there is nothing. */
 export interface GroupGauges {
@@ -16,6 +17,9 @@ export interface GroupGauges {
   readonly lastIndex: number;
   readonly appliedIndex: number;
   readonly pendingAppends: number;
+  readonly pendingReads: number;
+  readonly waitingTails: number;
+  readonly uncommittedBytes: number;
   readonly sessions: number;
 }
 
@@ -38,28 +42,6 @@ class DiskCounts implements DiskMeter {
   }
 }
 
-/** Plain counters of one group, raised by its trace. */
-class GroupCounts {
-  readonly roleChanges = new LabelledCounts();
-  readonly refusals = new LabelledCounts();
-  readonly diskFaults = new LabelledCounts();
-  readonly damage = new LabelledCounts();
-  readonly peers = new LabelledCounts();
-  readonly clients = new LabelledCounts();
-  readonly transfers = new LabelledCounts();
-  readonly sessions = new LabelledCounts();
-  votes = 0;
-  appendedEntries = 0;
-  appendedBytes = 0;
-  syncs = 0;
-  appliedEntries = 0;
-  truncations = 0;
-  duplicates = 0;
-  reads = 0;
-  tornBytes = 0;
-  intake: Intake = "open";
-}
-
 type Labels = { readonly [label: string]: string };
 type Collect = (add: (value: number, labels?: Labels) => void) => void;
 
@@ -77,10 +59,14 @@ export class Metrics implements Trace {
   private readonly gauges: () => readonly GroupGauges[];
   private readonly loop: IntervalHistogram = monitorEventLoopDelay({ resolution: 20 });
 
-  constructor(version: string, gauges: () => readonly GroupGauges[]) {
+  /** @param connections of clients that are open. */
+  constructor(version: string, gauges: () => readonly GroupGauges[], connections: () => number) {
     this.gauges = gauges;
     this.loop.enable();
     this.defineGroupGauges();
+    this.gauge("quorumlog_client_connections", "Open connections of clients", [], (add) =>
+      add(connections()),
+    );
     this.defineCounters();
     this.defineFiles();
     this.defineProcess(version);
@@ -163,6 +149,17 @@ export class Metrics implements Trace {
       "quorumlog_pending_appends",
       "Appends accepted from clients and not yet answered",
       (group) => group.pendingAppends,
+    );
+    gauge(
+      "quorumlog_pending_reads",
+      "Reads that wait for a majority, or to be applied",
+      (group) => group.pendingReads,
+    );
+    gauge("quorumlog_waiting_tails", "Tails that wait for an entry", (group) => group.waitingTails);
+    gauge(
+      "quorumlog_uncommitted_bytes",
+      "Bytes of entries that are not known to be committed",
+      (group) => group.uncommittedBytes,
     );
     gauge("quorumlog_sessions", "Open client sessions", ({ sessions }) => sessions);
   }
@@ -342,53 +339,5 @@ export class Metrics implements Trace {
     });
     type Registered = Parameters<Registry["registerMetric"]>[0];
     this.registry.registerMetric({ name, get, reset: () => undefined } as unknown as Registered);
-  }
-}
-
-type RareEvent = Exclude<TraceEvent, { kind: "fault" }>;
-
-function countRare(counts: GroupCounts, event: RareEvent): void {
-  switch (event.kind) {
-    case "vote":
-      counts.votes += 1;
-      break;
-    case "truncate":
-      counts.truncations += 1;
-      break;
-    case "duplicate":
-      counts.duplicates += 1;
-      break;
-    case "read":
-      counts.reads += 1;
-      break;
-    case "recovered":
-      counts.tornBytes += event.tornBytes;
-      break;
-    case "refuse":
-      counts.refusals.add(event.code);
-      break;
-    case "intake":
-      counts.intake = event.intake;
-      break;
-    case "disk":
-      counts.diskFaults.add(event.code);
-      break;
-    case "damage":
-      counts.damage.add(event.change, event.to - event.from + 1);
-      break;
-    case "peer":
-      counts.peers.add(event.change);
-      break;
-    case "client":
-      counts.clients.add(event.change);
-      break;
-    case "transfer":
-      counts.transfers.add(event.change);
-      break;
-    case "session":
-      counts.sessions.add(event.change);
-      break;
-    default:
-      break;
   }
 }

@@ -4,6 +4,7 @@ import { LogError } from "../core/base/errors.ts";
 import { DiskFault } from "../core/io/disk.ts";
 import type { Trace, TraceEvent } from "../core/io/trace.ts";
 import { Node } from "../core/node/node.ts";
+import type { GroupStatus } from "../core/node/status.ts";
 import { isLoopback } from "./address.ts";
 import { SystemClock } from "./clock.ts";
 import type { ServerConfig } from "./config.ts";
@@ -50,7 +51,8 @@ export class QuorumServer {
     this.config = config;
     this.logger = logger;
     const turns = new Turns();
-    this.metrics = new Metrics(version, () => [...this.node.groups.values()].map((group) => group.status()));
+    const gauges = (): GroupStatus[] => [...this.node.groups.values()].map((group) => group.status());
+    this.metrics = new Metrics(version, gauges, () => this.node.clientConnections);
     this.disk = new FileDisk(config.dataDirectory, turns, this.metrics.disk);
     const service = new LogService(() => this.node, turns);
     const trace = fanOut([

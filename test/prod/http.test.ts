@@ -29,6 +29,9 @@ const gauges = {
   lastIndex: 9,
   appliedIndex: 6,
   pendingAppends: 2,
+  pendingReads: 3,
+  waitingTails: 4,
+  uncommittedBytes: 500,
   sessions: 1,
 };
 
@@ -56,7 +59,11 @@ describe("health and metrics over HTTP", () => {
   let reasons: readonly string[] = [];
 
   before(async () => {
-    metrics = new Metrics("1.2.3", () => [gauges]);
+    metrics = new Metrics(
+      "1.2.3",
+      () => [gauges],
+      () => 6,
+    );
     for (const event of events) metrics.emit(event);
     metrics.turnedAway.add("garbage", 2);
     metrics.disk.synced(0.002);

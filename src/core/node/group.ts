@@ -299,6 +299,8 @@ export class Group implements LinkGroup {
       view: replica?.runner.raft.view,
       appliedIndex: replica?.commitLog.appliedIndex ?? -1,
       pendingAppends: replica?.leadership.inFlight ?? 0,
+      pendingReads: replica?.reads.pending ?? 0,
+      waitingTails: replica?.reads.waitingTails ?? 0,
       sessions: replica?.commitLog.sessions.size ?? 0,
     });
   }

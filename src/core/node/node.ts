@@ -67,6 +67,11 @@ export class Node {
     });
   }
 
+  /** Connections of clients that are open. */
+  get clientConnections(): number {
+    return this.clients.size;
+  }
+
   private accept(connection: Connection, service: Service): ConnectionEvents {
     if (service !== "client") return this.links.accept(connection);
     const { config, ports, groups, readTurns } = this;

@@ -78,6 +78,15 @@ export class Reads {
     this.source = source;
   }
 
+  /** Reads that wait for a majority to confirm them, or for what they need to be applied. */
+  get pending(): number {
+    return this.confirming.size;
+  }
+
+  get waitingTails(): number {
+    return this.tails.size;
+  }
+
   /** The commit index at a moment between call and answer; this node has applied everything up to it. */
   readIndex(done: Done<number>): void {
     this.requests += 1;

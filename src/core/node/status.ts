@@ -13,6 +13,9 @@ export interface GroupStatus extends NodeStatus {
   readonly appliedIndex: number;
   readonly durableIndex: number;
   readonly pendingAppends: number;
+  readonly pendingReads: number;
+  readonly waitingTails: number;
+  readonly uncommittedBytes: number;
   readonly sessions: number;
   readonly ready: boolean;
 }
@@ -31,6 +34,8 @@ export interface StatusParts {
   readonly view: RaftView | undefined;
   readonly appliedIndex: number;
   readonly pendingAppends: number;
+  readonly pendingReads: number;
+  readonly waitingTails: number;
   readonly sessions: number;
 }
 
@@ -60,6 +65,9 @@ export function groupStatus(parts: StatusParts): GroupStatus {
     appliedIndex: parts.appliedIndex,
     durableIndex: view?.durableIndex ?? -1,
     pendingAppends: parts.pendingAppends,
+    pendingReads: parts.pendingReads,
+    waitingTails: parts.waitingTails,
+    uncommittedBytes: view?.uncommittedBytes ?? 0,
     sessions: parts.sessions,
     ready: parts.standing === "member" && view !== undefined && view.leader !== "",
   };

@@ -116,6 +116,11 @@ export class RaftView {
     return this.state.log.undurableBytes;
   }
 
+  /** Record bytes that are not known to be committed. */
+  get uncommittedBytes(): number {
+    return this.state.log.endPos - this.state.committedPos;
+  }
+
   /** @returns undefined unless this node leads and `peer` is another voter. */
   progress(peer: NodeId): ProgressView | undefined {
     const progress = this.state.progress.get(peer);

@@ -20,6 +20,8 @@ describe("status of a group", () => {
       view: view as StatusParts["view"],
       appliedIndex: 3,
       pendingAppends: 0,
+      pendingReads: 0,
+      waitingTails: 0,
       sessions: 0,
     });
     return { readOnly: status.readOnly, intake: status.intake, standing: status.standing };
