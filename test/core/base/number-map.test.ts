@@ -56,4 +56,29 @@ describe("a map of numbers", () => {
     expect([16, 32, 1, 31].map((key) => map.get(key))).to.deep.equal(["v16", "v32", "v1", "v31"]);
     expect(map.values()).to.deep.equal(["v1", "v16", "v31", "v32"]);
   });
+
+  it("lets go of the oldest of many without looking at the others", () => {
+    const map = new NumberMap<number>();
+    for (let key = 0; key < 10_000; key++) map.set(key, key);
+    // What is looked at: the keys' array, told by its reads.
+    const inner = map as unknown as { keys: number[] };
+    let reads = 0;
+    inner.keys = new Proxy(inner.keys, {
+      get: (target, name) => {
+        if (typeof name === "string" && /^\d+$/.test(name)) reads += 1;
+        return Reflect.get(target, name) as unknown;
+      },
+    });
+    for (let key = 0; key < 1_000; key++) {
+      expect(map.get(key)).to.equal(key);
+      expect(map.delete(key)).to.equal(true);
+      expect(map.has(key)).to.equal(false);
+    }
+    expect(reads).to.be.lessThan(10_000);
+  });
+
+  it("refuses what is no whole number from 0", () => {
+    for (const key of [-1, 1.5, Number.NaN, 2 ** 53])
+      expect(() => new NumberMap<number>().set(key, 1)).to.throw();
+  });
 });
