@@ -12,7 +12,7 @@ interface Sync {
 }
 
 /** What makes bytes durable: a sync, or a write to a file that was opened so that each write is. */
-const calls = "openat,fdatasync,pwrite64,pwritev,pwritev2,writev";
+const calls = "openat,close,fdatasync,pwrite64,pwritev,pwritev2,writev";
 
 /** Calls of one node that made something durable, in seconds since the epoch, from `strace -f -ttt -T`. */
 function syncsOf(node: string, trace: string): Sync[] {
@@ -22,8 +22,9 @@ function syncsOf(node: string, trace: string): Sync[] {
   const ended = (call: string, at: number, result: string, took: number): void => {
     const [, name = "", first = ""] = /^(\w+)\((\d*)/.exec(call) ?? [];
     if (name === "openat" && /O_DSYNC/.test(call)) durable.add(result);
+    if (name === "close") durable.delete(first);
     if (Number(result) < 0 || (name !== "fdatasync" && !durable.has(first))) return;
-    if (name !== "openat") syncs.push({ node, begunAt: at, endedAt: at + took });
+    if (name !== "openat" && name !== "close") syncs.push({ node, begunAt: at, endedAt: at + took });
   };
   for (const line of trace.split("\n")) {
     const [, pid = "", time, rest = ""] = /^(\d+) +(\d+\.\d+) (.*)$/.exec(line) ?? [];

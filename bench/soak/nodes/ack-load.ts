@@ -64,6 +64,7 @@ export class AckLoad {
 
   /** The first acknowledgement of a term above this one: of a new leader, not of the old one's last words. */
   next(term: number, msMax: number): Promise<Acknowledged> {
+    if (!this.running) return Promise.reject(new Abandoned("the appends were ended"));
     return new Promise((resolve, reject) => {
       const settled = (): void => {
         clearTimeout(late);

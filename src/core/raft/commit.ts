@@ -23,7 +23,7 @@ export function commitByCounting(s: RaftState): boolean {
 /** As follower: obeys the leader's commit index as far as the own log is known to be the leader's. */
 export function commitAsFollower(s: RaftState, leaderCommit: number): void {
   // Raft §5.3: min(leaderCommit, index of last new entry): what lies behind it may be another leader's.
-  const index = Math.min(leaderCommit, s.log.provenTo(s.verifiedIndex));
+  const index = Math.min(leaderCommit, s.verifiedIndex);
   if (index > s.commitIndex) commitUpTo(s, index, false);
 }
 

@@ -54,6 +54,7 @@ export function becomeFollower(s: RaftState, term: number, leader: NodeId | "", 
     s.hardStateChanged = true;
     s.verifiedIndex = -1;
     s.assertedMatch = -1;
+    s.seenIndex = -1;
     s.assertedSeen = -1;
   }
   const led = s.role === "leader";
@@ -111,6 +112,7 @@ export function campaign(s: RaftState, transfer: boolean, reason: string): void 
   s.hardStateChanged = true;
   s.verifiedIndex = -1;
   s.assertedMatch = -1;
+  s.seenIndex = -1;
   s.assertedSeen = -1;
   s.role = "candidate";
   s.leader = "";

@@ -23,15 +23,24 @@ export function onAppendEntries(s: RaftState, from: NodeId, m: AppendEntries): v
     refuse(s, from, m);
     return;
   }
+  // A term within bounds proves nothing, not even of what is before the damage: the leader comes through it from its front.
+  const known = s.log.provenTo(m.prevIndex);
+  const seen = Math.max(s.verifiedIndex, s.seenIndex);
+  if (known < m.prevIndex && seen < m.prevIndex) {
+    refuseAt(s, from, m, Math.max(known, seen));
+    return;
+  }
   if (!sameChain(s, m.prevIndex, m.prevChainCrc)) {
     s.out.push({ type: "diverged", index: m.prevIndex });
     return;
   }
-  const known = knownEntries(s, m.entries);
-  if (known === -1) return;
-  if (known < m.entries.length && !takeEntries(s, m, known)) return;
-  // Everything up to here is this leader's log, whatever lies behind it.
-  s.verifiedIndex = Math.max(s.verifiedIndex, m.prevIndex + m.entries.length);
+  const held = knownEntries(s, m.entries);
+  if (held === -1) return;
+  if (held < m.entries.length && !takeEntries(s, m, held)) return;
+  const last = m.prevIndex + m.entries.length;
+  // Everything up to here is this leader's log, whatever lies behind it. What lies among unknown terms is not yet.
+  s.verifiedIndex = Math.max(s.verifiedIndex, s.log.provenTo(last));
+  s.seenIndex = Math.max(s.seenIndex, last);
   commitAsFollower(s, m.commitIndex);
   // What the disk has not synced is answered once it has.
   if (s.log.durableIndex >= m.prevIndex + m.entries.length) accept(s, from);
@@ -86,6 +95,7 @@ function endBefore(m: AppendEntries): LogEnd {
 function cut(s: RaftState, end: LogEnd): void {
   assertDoesNotLead(s);
   s.log.truncate(end, s.commitIndex);
+  s.seenIndex = Math.min(s.seenIndex, end.index);
   // The damage went with what was cut.
   if (end.index <= s.intactTo) s.intactTo = Number.POSITIVE_INFINITY;
   saveHardState(s);
@@ -98,12 +108,12 @@ function cut(s: RaftState, end: LogEnd): void {
  * a damaged entry it holds nothing that counts until a peer has mended that one.
  */
 function matchIndexOf(s: RaftState): number {
-  return Math.min(s.log.durableIndex, s.log.provenTo(s.verifiedIndex), s.intactTo);
+  return Math.min(s.log.durableIndex, s.verifiedIndex, s.intactTo);
 }
 
 /** How far the leader need not send anything again, though damage may lie before it. */
 function seenIndexOf(s: RaftState): number {
-  return Math.min(s.log.durableIndex, s.verifiedIndex);
+  return Math.min(s.log.durableIndex, s.seenIndex);
 }
 
 function accept(s: RaftState, leader: NodeId): void {
@@ -124,7 +134,10 @@ function accept(s: RaftState, leader: NodeId): void {
 }
 
 function refuse(s: RaftState, from: NodeId, m: AppendEntries): void {
-  const hintIndex = s.log.lastIndexWithTermAtMost(m.prevIndex, m.prevTerm);
+  refuseAt(s, from, m, s.log.lastIndexWithTermAtMost(m.prevIndex, m.prevTerm));
+}
+
+function refuseAt(s: RaftState, from: NodeId, m: AppendEntries, hintIndex: number): void {
   send(s, from, {
     type: "append-entries-result",
     term: s.term,

@@ -25,6 +25,8 @@ export class Progress {
   loadFirst = -1;
   /** What the follower last told of itself. */
   intake: Intake = "open";
+  /** What the follower last vouched for. It is less than the match when it restarted, or found damage. */
+  vouched = -1;
   /** When the follower last answered in this term. */
   heardAt: Micros;
   /** The latest heartbeat round that it answered. */
@@ -76,9 +78,18 @@ export class Progress {
     if (freed) this.waitingSince = this.inFlightCount === 0 ? Number.POSITIVE_INFINITY : now;
   }
 
-  /** The follower has looked at what was sent up to an index, which it need not hold. */
+  /** The follower has looked at what was sent up to an index, which it need not hold: what lies behind may follow. */
   seen(index: number, now: Micros): void {
     this.free(index, now);
+    if (this.state === "probe" && this.probeSent && index >= this.nextIndex - 1) this.beginReplicating(index);
+  }
+
+  private beginReplicating(index: number): void {
+    this.state = "replicate";
+    this.refused = false;
+    this.probeSent = false;
+    this.clearInFlight();
+    this.nextIndex = Math.max(this.nextIndex, index + 1);
   }
 
   /** Forgets what is in flight and asks, from `nextIndex` on, where the logs agree. */
@@ -106,12 +117,7 @@ export class Progress {
   /** Obeys an acknowledgement. @returns whether matchIndex grew. */
   accepted(matchIndex: number, now: Micros): boolean {
     this.free(matchIndex, now);
-    if (this.state === "probe" && matchIndex >= this.nextIndex - 1) {
-      this.state = "replicate";
-      this.refused = false;
-      this.probeSent = false;
-      this.clearInFlight();
-    }
+    if (this.state === "probe" && matchIndex >= this.nextIndex - 1) this.beginReplicating(matchIndex);
     if (this.state === "replicate") this.nextIndex = Math.max(this.nextIndex, matchIndex + 1);
     // Answers come late and out of order: an older one never takes back what a newer one asserted.
     const grew = matchIndex > this.matchIndex;

@@ -201,6 +201,7 @@ export class Raft {
     if (m.accepted) progress.refused = false;
     // Were it all in flight until it is mended, a window full of it would keep back the very entry that conflicts.
     if (m.accepted && m.hintIndex <= this.state.log.lastIndex) progress.seen(m.hintIndex, this.state.now);
+    if (m.accepted) progress.vouched = m.matchIndex;
     if (m.accepted) this.acknowledge(progress, m.matchIndex);
     else refused(this.state, progress, m);
   }
@@ -214,7 +215,8 @@ export class Raft {
       if (s.reads.length > 0) confirmReads(s);
     }
     if (m.matchIndex >= 0) this.acknowledge(progress, m.matchIndex);
-    verifyAgain(s, progress, m.matchIndex);
+    if (m.matchIndex !== progress.vouched) verifyAgain(s, progress, m.matchIndex);
+    progress.vouched = m.matchIndex;
     noteIntake(s, from, m.intake ?? "open");
     handOver(s);
   }

@@ -74,6 +74,8 @@ export class RaftState {
 
   /** As a follower: the highest index that was checked against the leader's log in this term; -1 for none. */
   verifiedIndex = -1;
+  /** As a follower: up to here every entry was compared with the leader's of this term, as far as damage allows. */
+  seenIndex = -1;
   /** Whether this node takes entries of clients. */
   intake: Intake = "open";
   /** How often in a row it gave way as a pre-candidate because it does not. */

@@ -159,6 +159,7 @@ export class LogWriter {
     this.syncedBefore = this.position;
     this.place = { segment: segment.number, offset: segmentHeaderBytes };
     this.headerWritten = false;
+    this.spare.keepAheadOf(segmentHeaderBytes, segment.size);
     this.spare.make();
   }
 
@@ -223,7 +224,7 @@ export class LogWriter {
     const { segment } = point.place;
     const later = [...this.files.segments.values()].filter((known) => known.number > segment);
     if (later.length > 0) {
-      yield* wait<void>((done) => this.spare.whenIdle(() => done(undefined, undefined)));
+      yield* wait<void>((done) => this.spare.whenIdle(() => done(undefined, undefined), "given up"));
       const unfit = this.spare.want(segment + 1);
       if (unfit !== undefined) later.push(unfit);
     }
@@ -233,6 +234,7 @@ export class LogWriter {
     this.headerWritten = true;
     this.end = point.end;
     this.unmarked = point.end.index >= 0;
+    this.spare.keepAheadOf(this.place.offset, this.active.size);
     this.spare.release();
   }
 
@@ -246,6 +248,8 @@ export class LogWriter {
     // Damage begins here: what is left of it goes.
     const hole = this.holes.at(from);
     assert(hole !== undefined, "damage that was met is known");
+    // What was met lies in damage that begins before: the disk gave more of it this time.
+    if (hole.before.index + 1 !== from) return yield* this.cutPointInside(from, before);
     if (hole.batch === undefined) return { place: found, batch: undefined, end: hole.before, dirtyTo };
     return cutWithin(hole.batch, found.offset, hole.before, dirtyTo);
   }

@@ -14,6 +14,9 @@ export interface SpareEvents {
   failed(error: Error, operation: string): void;
 }
 
+/** Ends the making of a spare that is not wanted any more. */
+class GivenUp extends Error {}
+
 /** Of the room that clients' entries have in a segment, the share by whose end the next one is there. */
 const aheadShare = 7 / 8;
 
@@ -28,6 +31,8 @@ export class Spare {
   private allowedBytes = 0;
   /** Told when more is allowed. */
   private paused: Done<void> | undefined;
+  /** What is being made is not wanted any more. */
+  private givenUp = false;
   private readonly events: SpareEvents;
   private segment: Segment | undefined;
   /** The segment that is wanted next. */
@@ -69,6 +74,7 @@ export class Spare {
   look(): void {
     const { roomWanted } = this;
     this.roomWanted = undefined;
+    this.goOn();
     if (roomWanted === undefined) return this.make();
     this.full = this.segment === undefined;
     roomWanted(undefined, undefined);
@@ -82,7 +88,9 @@ export class Spare {
     this.making = true;
     runTask(this.create(this.wanted), (error) => {
       this.making = false;
-      if (isFull(error)) this.full = true;
+      this.givenUp = false;
+      if (error instanceof GivenUp) this.segment = undefined;
+      else if (isFull(error)) this.full = true;
       else if (error !== undefined && isStopping(error)) this.stopped = true;
       else if (error !== undefined) {
         this.stopped = true;
@@ -100,7 +108,7 @@ export class Spare {
     } catch (error) {
       // The part that was written gives its room back. After a failure nothing is touched any more, and all is told at
       // once; what is left of the file is removed at the next start.
-      if (isFull(error)) yield* this.removeFile(number);
+      if (isFull(error) || error instanceof GivenUp) yield* this.removeFile(number);
       throw error;
     }
   }
@@ -113,9 +121,10 @@ export class Spare {
     }
     // What is there of it is removed at the next start.
     if (this.stopped) throw new LogError("stopping", "the log is closing");
+    if (this.givenUp) throw new GivenUp();
   }
 
-  /** Somebody waits for the spare, or until none is being made; or the disk was full, and clients wait to hear that it has room. */
+  /** Somebody waits for the spare, or until none is being made, or for its end; or the disk was full, and clients wait to hear that it has room. */
   private get hurries(): boolean {
     return this.stopped || this.full || this.waiting !== undefined || this.idle.length > 0;
   }
@@ -170,10 +179,11 @@ export class Spare {
     }
   }
 
-  /** Calls `done` when no spare is being made. */
-  whenIdle(done: () => void): void {
+  /** Calls `done` when no spare is being made: one that is begun is finished first, or given up. */
+  whenIdle(done: () => void, begun: "finished" | "given up" = "finished"): void {
     if (!this.making) return done();
     this.idle.push(done);
+    if (begun === "given up" && this.waiting === undefined) this.givenUp = true;
     this.goOn();
   }
 

@@ -259,6 +259,37 @@ describe("Raft's replication", () => {
     expect(sentTo(), "more than there is").to.deep.equal([]);
   });
 
+  it("asks a follower once that vouches for less than before, and goes on behind what it looked at", () => {
+    const m = new Machine();
+    m.becomeLeader();
+    m.synced();
+    for (let i = 1; i <= 4; i++) m.propose("x");
+    m.accept(1, 4);
+    const sentTo = (): number[][] =>
+      m
+        .sent("append-entries")
+        .filter(({ to }) => to === node(1))
+        .map(({ entries }) => entries.map(({ index }) => index));
+    const { term } = m.raft.view;
+    const beat = (): void => {
+      m.receive(1, { type: "heartbeat-result", term, round: 1, matchIndex: 1 });
+    };
+    m.propose("y");
+    m.receive(1, { ...accepted(term, 1), hintIndex: 5 });
+    m.propose("z");
+    expect(sentTo()).to.deep.equal([[6]]);
+    m.receive(1, { ...accepted(term, 4), hintIndex: 6 });
+    beat();
+    expect(sentTo(), "asked where the logs agree").to.deep.equal([[5, 6]]);
+    m.receive(1, { ...accepted(term, 1), hintIndex: 6 });
+    m.propose("w");
+    expect(sentTo()).to.deep.equal([[7]]);
+    m.receive(1, { ...accepted(term, 1), hintIndex: 7 });
+    beat();
+    expect(sentTo(), "it said so before").to.deep.equal([]);
+    expect(m.raft.view.progress(node(1))?.matchIndex).to.equal(4);
+  });
+
   it("asks the disk once at a time, and again only after a pause when it answers with nothing", () => {
     const m = new Machine({ term: 1, log: [1, 1, 1, 1] });
     m.becomeLeader();

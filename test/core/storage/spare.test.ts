@@ -47,6 +47,31 @@ describe("the segment that is written ahead", () => {
     log.close();
   });
 
+  it("is given up, and not written to its end, when a cut takes the segment before it", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk, { ...options, segmentBytes: 1 << 20, batchBytesMax: 65_536 });
+    const all: Entry[] = [];
+    for (let n = 0; n < 20; n++) {
+      const entries = makeEntries(endOfAll(all, emptyLogEnd), 1, [60_000]);
+      all.push(...entries);
+      log.store.append(entries);
+      disk.run();
+    }
+    expect(unfinished(disk)).to.equal("g0/segment-0000000002.new");
+    disk.done.length = 0;
+    log.store.truncate(3, endOfAll(all.slice(0, 3), emptyLogEnd));
+    disk.run();
+    const zeros = disk.done.filter(
+      ({ kind, path }) => kind === "write" && path === "g0/segment-0000000002.new",
+    );
+    expect(zeros).to.deep.equal([]);
+    expect(unfinished(disk)).to.equal("g0/segment-0000000001.new");
+    log.store.append(all.slice(3));
+    disk.run();
+    expect(log.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
+    expect(log.failures).to.deep.equal([]);
+  });
+
   it("is given up when the log is closed, and made anew by the next opening", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk, options);
