@@ -42,6 +42,9 @@ export class LastResort implements Checker {
   /** How often in a row a member gave way. */
   private readonly yields = new Map<Member, number>();
   private readonly downSince = new Map<NodeId | "", Micros>();
+  /** When a node last stood still, from and to. */
+  private readonly stillFrom = new Map<NodeId | "", Micros>();
+  private readonly stillTo = new Map<NodeId | "", Micros>();
 
   constructor(report: Report, model: ClusterModel, { intakes, troubles }: Watched) {
     this.report = report;
@@ -61,6 +64,8 @@ export class LastResort implements Checker {
       case "fault":
         if (event.fault === "crash") this.downSince.set(event.node, at);
         else if (event.fault === "restart") this.downSince.delete(event.node);
+        else if (event.fault === "pause") this.stillFrom.set(event.node, at);
+        else if (event.fault === "resume") this.stillTo.set(event.node, at);
         return;
       default:
         return;
@@ -117,7 +122,15 @@ export class LastResort implements Checker {
   private saysSoStill(other: Member, leader: Member, { at }: Question): boolean {
     const said = this.intakes.of(other);
     if (said === undefined || !this.intakes.isWritable(other) || said.since >= at - answerMax) return false;
+    if (this.answersOlder(other, leader, at)) return false;
     return this.troubles.quietBetween(leader.node, other.node) <= at;
+  }
+
+  /** It stood still since before the leader's intake changed, and then answered what it had been asked until then. */
+  private answersOlder(other: Member, leader: Member, at: Micros): boolean {
+    const to = this.stillTo.get(other.node) ?? Number.NEGATIVE_INFINITY;
+    const from = this.stillFrom.get(other.node) ?? Number.POSITIVE_INFINITY;
+    return to > at - answerMax && from < (this.intakes.of(leader)?.since ?? Number.NEGATIVE_INFINITY);
   }
 
   private heardInPeace(other: Member, leader: Member, question: Question): boolean {
