@@ -4,6 +4,9 @@ import type { LogOnDisk, RecordOnDisk, SyncedRecords } from "./checker/honest-sy
 import type { DiskWorld } from "./disk.ts";
 import { LogMap, recordsOf } from "./log-map.ts";
 
+/** What is synced just now, or was cut, lies in these. */
+const lastSegments = 2;
+
 /** Where a record's term stands, from its beginning. */
 const termOffset = 16;
 
@@ -16,7 +19,7 @@ export class DiskTruth implements SyncedRecords {
   }
 
   look(node: NodeId, group: GroupId, index: number): LogOnDisk {
-    const map = LogMap.of(this.diskOf(node).tree, group);
+    const map = LogMap.of(this.diskOf(node).tree, group, lastSegments);
     return { isUncut: map?.isUncut === true, record: map === undefined ? undefined : recordOn(map, index) };
   }
 }

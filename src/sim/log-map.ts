@@ -34,6 +34,9 @@ interface Parsed {
   readonly frames: readonly FrameOnDisk[];
 }
 
+/** Batches of which is remembered where they are. */
+const parsedFramesMax = 16_384;
+
 /** A record of a frame: its index, and where its bytes are. */
 export interface RecordOnDisk {
   readonly index: number;
@@ -61,21 +64,29 @@ export class LogMap {
   readonly cut: { readonly position: number; readonly generation: number };
 
   private static readonly parsed = new WeakMap<SimFile, Parsed>();
+  private static readonly latest: { readonly file: SimFile; readonly parsed: Parsed }[] = [];
+  /** In `latest`, one more for each file. */
+  private static parsedFrames = 0;
 
   /** @returns undefined when there is no log, or nobody can tell whose. */
-  static of(tree: DirectoryTree, group: GroupId): LogMap | undefined {
+  /** @param last looks into so many segments only, the last ones. */
+  static of(
+    tree: DirectoryTree,
+    group: GroupId,
+    last: number = Number.POSITIVE_INFINITY,
+  ): LogMap | undefined {
     const identity = find(tree, `${group}/${identityName}`);
     if (identity === undefined) return undefined;
     try {
       const { incarnation } = decodeIdentity(identity.read(0, identity.length));
-      return new LogMap(tree, group, directorySeed(incarnation));
+      return new LogMap(tree, group, directorySeed(incarnation), last);
     } catch (error) {
       if (error instanceof LogError) return undefined;
       throw error;
     }
   }
 
-  private constructor(tree: DirectoryTree, group: GroupId, seed: number) {
+  private constructor(tree: DirectoryTree, group: GroupId, seed: number, last: number) {
     this.group = group;
     this.meta = find(tree, `${group}/${metaName}`);
     const bytes = this.meta?.read(0, 2 * slotBytes) ?? new Uint8Array(0);
@@ -90,8 +101,9 @@ export class LogMap {
       const file = find(tree, `${group}/${segmentName(n)}`);
       if (file === undefined) break;
       segments.push(file);
-      frames.push(...this.counting(this.framesOf(n, file, seed)));
     }
+    for (let n = Math.max(0, segments.length - last); n < segments.length; n++)
+      frames.push(...this.counting(this.framesOf(n, segments[n] as SimFile, seed)));
     this.segments = segments;
     this.frames = frames;
     let proven = 0;
@@ -118,8 +130,22 @@ export class LogMap {
       const header = decodeBatchHeader(bytes, offset, seed, positionOf(segment, offset));
       if (header !== undefined) frames.push({ segment, file, offset, header });
     }
-    LogMap.parsed.set(file, { version, segment, seed, frames });
+    LogMap.remember(file, { version, segment, seed, frames });
     return frames;
+  }
+
+  /** What was parsed of the latest files is kept: that of all files of a long run would be as much again as they are. */
+  private static remember(file: SimFile, parsed: Parsed): void {
+    const { latest } = LogMap;
+    latest.push({ file, parsed });
+    LogMap.parsed.set(file, parsed);
+    LogMap.parsedFrames += 1 + parsed.frames.length;
+    while (LogMap.parsedFrames > parsedFramesMax) {
+      const oldest = latest.shift();
+      if (oldest === undefined) break;
+      LogMap.parsedFrames -= 1 + oldest.parsed.frames.length;
+      if (LogMap.parsed.get(oldest.file) === oldest.parsed) LogMap.parsed.delete(oldest.file);
+    }
   }
 
   /** Those of a segment that count: none of before the last cut, behind it, and none within another one's records. */
