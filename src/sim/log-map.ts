@@ -136,12 +136,11 @@ export class LogMap {
 
   /** What was parsed of the latest files is kept: that of all files of a long run would be as much again as they are. */
   private static remember(file: SimFile, parsed: Parsed): void {
-    const { latest } = LogMap;
-    latest.push({ file, parsed });
+    LogMap.latest.push({ file, parsed });
     LogMap.parsed.set(file, parsed);
     LogMap.parsedFrames += 1 + parsed.frames.length;
     while (LogMap.parsedFrames > parsedFramesMax) {
-      const oldest = latest.shift();
+      const oldest = LogMap.latest.shift();
       if (oldest === undefined) break;
       LogMap.parsedFrames -= 1 + oldest.parsed.frames.length;
       if (LogMap.parsed.get(oldest.file) === oldest.parsed) LogMap.parsed.delete(oldest.file);

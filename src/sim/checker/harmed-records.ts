@@ -19,6 +19,8 @@ export class HarmedRecords implements Checker {
   readonly name = "harmed-records";
   readonly kinds: readonly TraceKind[] = ["fault", "damage", "truncate", "sync", "recovered"];
   private readonly harmed = new Map<string, Range[]>();
+  /** Damage that a node has found in this life and not yet mended. */
+  private readonly open = new Map<string, readonly { readonly from: number; readonly to: number }[]>();
   /** Cuts that may still be undone by a crash, by node and group. */
   private readonly cuts = new Map<string, number>();
   /** Nodes that have read something stale since they last came up. */
@@ -46,6 +48,7 @@ export class HarmedRecords implements Checker {
       case "recovered":
         // The cut may not have reached the disk.
         this.cuts.delete(`${event.node}/${event.group}`);
+        this.open.delete(`${event.node}/${event.group}`);
         break;
       default:
         break;
@@ -74,11 +77,31 @@ export class HarmedRecords implements Checker {
     if (match === null) return;
     const group = match[1] as GroupId;
     const passing = detail.endsWith("stale read") || detail.endsWith("misdirected read");
-    const range = { from: Number(match[2]), to: Number(match[3]), found: false, passing };
+    const told = { from: Number(match[2]), to: Number(match[3]) };
+    const range = { ...this.withOpen(`${node}/${group}`, told), found: false, passing };
     this.harmed.set(`${node}/${group}`, [...this.of(node, group), range]);
   }
 
+  /**
+   * Copies stand in other batches than the records that they take the place of: what is harmed where damage is being mended may
+   * take all of it along.
+   */
+  private withOpen(
+    key: string,
+    told: { readonly from: number; readonly to: number },
+  ): { from: number; to: number } {
+    let { from, to } = told;
+    for (const damage of this.open.get(key) ?? []) {
+      if (damage.from > to || damage.to < from) continue;
+      from = Math.min(from, damage.from);
+      to = Math.max(to, damage.to);
+    }
+    return { from, to };
+  }
+
   private found({ node, group, from, to }: DamageEvent): void {
+    const key = `${node}/${group}`;
+    this.open.set(key, [...(this.open.get(key) ?? []), { from, to }]);
     const ranges = this.of(node, group);
     if (ranges.length === 0) return;
     const touched = (range: Range): boolean => range.from <= to && range.to >= from;
@@ -93,6 +116,14 @@ export class HarmedRecords implements Checker {
    * seen a good header where the disk holds a bad one: it mends the records alone, and finds the header when it opens anew.
    */
   private mended({ node, group, from, to }: DamageEvent): void {
+    const key = `${node}/${group}`;
+    const open = (this.open.get(key) ?? []).map((damage) =>
+      damage.from >= from && damage.from <= to ? { from: to + 1, to: damage.to } : damage,
+    );
+    this.open.set(
+      key,
+      open.filter((damage) => damage.from <= damage.to),
+    );
     const remains = (range: Range): boolean => !range.passing && this.misled.has(node);
     const left = this.of(node, group).filter(
       (range) => !range.found || range.from < from || range.to > to || remains(range),
