@@ -6,28 +6,8 @@ import { LogMap, recordsOf } from "#sim/log-map";
 import { rotClosedLog } from "#sim/nemesis/closed-rot";
 import { SimRun } from "#sim/run";
 import { runSeed } from "#sim/run-seed";
-import type { NemesisWorld, Scenario } from "#sim/scenario";
-import { ordinaryLoad } from "#sim/workload/loads";
-
-const second = 1_000_000;
-
-const calm: Scenario = {
-  name: "calm",
-  summary: "nothing goes wrong",
-  nodes: [3],
-  duration: 60 * second,
-  budget: "recoverable",
-  workload: ordinaryLoad,
-  faults: {},
-  nemesis: () => undefined,
-};
-
-/** A run of core's nodes in the middle of its load. */
-function underWay(seed: number): SimRun {
-  const run = new SimRun(calm, seed);
-  while (run.now < 4 * second) run.advance(500);
-  return run;
-}
+import type { NemesisWorld } from "#sim/scenario";
+import { calm, second, underWay } from "./support/calm.ts";
 
 const n0 = nodeId("n0");
 const n1 = nodeId("n1");

@@ -7,7 +7,7 @@ import { failReads } from "./read-index.ts";
 import { awaitsObjections, givesWay, objectsTo } from "./read-only.ts";
 import { startLeading } from "./replication.ts";
 import type { RaftState } from "./state.ts";
-import { counts, fillReached, mayVote, send, tellOwnVote, tellRole } from "./state.ts";
+import { counts, fillReached, forgetCompared, mayVote, send, tellOwnVote, tellRole } from "./state.ts";
 import { endTransfer } from "./transfer.ts";
 
 /** Raft §5.2 and §5.4.1; dissertation §4.2.3 (disruptive servers) and §9.6 (pre-vote). */
@@ -52,10 +52,7 @@ export function becomeFollower(s: RaftState, term: number, leader: NodeId | "", 
     s.term = term;
     s.votedFor = "";
     s.hardStateChanged = true;
-    s.verifiedIndex = -1;
-    s.assertedMatch = -1;
-    s.seenIndex = -1;
-    s.assertedSeen = -1;
+    forgetCompared(s);
   }
   const led = s.role === "leader";
   s.role = "follower";
@@ -110,10 +107,7 @@ export function campaign(s: RaftState, transfer: boolean, reason: string): void 
   s.term += 1;
   s.votedFor = s.self;
   s.hardStateChanged = true;
-  s.verifiedIndex = -1;
-  s.assertedMatch = -1;
-  s.seenIndex = -1;
-  s.assertedSeen = -1;
+  forgetCompared(s);
   s.role = "candidate";
   s.leader = "";
   failReads(s);

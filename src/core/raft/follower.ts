@@ -43,7 +43,7 @@ export function onAppendEntries(s: RaftState, from: NodeId, m: AppendEntries): v
   s.seenIndex = Math.max(s.seenIndex, last);
   commitAsFollower(s, m.commitIndex);
   // What the disk has not synced is answered once it has.
-  if (s.log.durableIndex >= m.prevIndex + m.entries.length) accept(s, from);
+  if (s.log.durableIndex >= last) accept(s, from);
 }
 
 /** Equal index and term mean equal logs up to there (Log Matching); the chained checksum proves it, where it is in memory. */

@@ -197,13 +197,13 @@ export class Raft {
   private appendAnswered(from: NodeId, m: AppendEntriesResult): void {
     const progress = this.answeredBy(from, m.term);
     if (progress === undefined) return;
+    if (!m.accepted) return refused(this.state, progress, m);
     // The follower agrees, though damage may keep it from vouching: what conflicts behind that is cut by entries alone.
-    if (m.accepted) progress.refused = false;
+    progress.refused = false;
     // Were it all in flight until it is mended, a window full of it would keep back the very entry that conflicts.
-    if (m.accepted && m.hintIndex <= this.state.log.lastIndex) progress.seen(m.hintIndex, this.state.now);
-    if (m.accepted) progress.vouched = m.matchIndex;
-    if (m.accepted) this.acknowledge(progress, m.matchIndex);
-    else refused(this.state, progress, m);
+    if (m.hintIndex <= this.state.log.lastIndex) progress.seen(m.hintIndex, this.state.now);
+    progress.vouched = m.matchIndex;
+    this.acknowledge(progress, m.matchIndex);
   }
 
   private heartbeatAnswered(from: NodeId, m: HeartbeatResult): void {

@@ -190,6 +190,14 @@ export function tellOwnVote(s: RaftState): void {
   s.trace.emit({ kind: "vote", node: s.self, group: s.group, term: s.term, candidate: s.self });
 }
 
+/** A new term: nothing has been compared with its leader's log, nor told to it. */
+export function forgetCompared(s: RaftState): void {
+  s.verifiedIndex = -1;
+  s.assertedMatch = -1;
+  s.seenIndex = -1;
+  s.assertedSeen = -1;
+}
+
 /** Tells that this node asserts to hold the log of this term's leader up to `index`. */
 export function tellMatch(s: RaftState, index: number): void {
   if (!s.trace.detailed) return;

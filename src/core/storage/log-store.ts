@@ -19,7 +19,7 @@ import { checkStoreOptions } from "./options.ts";
 import type { Expected } from "./read-queue.ts";
 import { ReadQueue } from "./read-queue.ts";
 import type { TermRun } from "./recovery.ts";
-import { Spare } from "./spare.ts";
+import { isStopping, Spare } from "./spare.ts";
 
 export type { Damage, HoleEnds, Identity, Meta, StoreOptions, TermRun };
 
@@ -369,7 +369,7 @@ export class LogStore {
     this.uncutFrom = this.cutFrom;
     const waiting = this.queue.splice(0);
     // A log that is being closed leaves its mark, whatever was still waiting for room.
-    const stopping = error instanceof LogError && error.code === "stopping";
+    const stopping = isStopping(error);
     for (const left of waiting)
       if (left.kind === "close" || (stopping && left.kind === "mark")) this.queue.push(left);
     for (const left of waiting) if (left.kind === "mend") left.done(error, false);

@@ -89,13 +89,12 @@ export class Spare {
     runTask(this.create(this.wanted), (error) => {
       this.making = false;
       this.givenUp = false;
-      if (error instanceof GivenUp) this.segment = undefined;
-      else if (isFull(error)) this.full = true;
-      else if (error !== undefined && isStopping(error)) this.stopped = true;
-      else if (error !== undefined) {
+      if (isFull(error)) this.full = true;
+      else if (error === undefined) this.full = false;
+      else if (!(error instanceof GivenUp) && !isStopping(error)) {
         this.stopped = true;
         this.events.failed(error, "write segment ahead");
-      } else this.full = false;
+      }
       this.events.changed();
       this.give();
       for (const done of this.idle.splice(0)) done();
@@ -139,7 +138,7 @@ export class Spare {
   keepAheadOf(offset: number, size: number): void {
     const room = (size - this.reserveBytes) * aheadShare;
     this.allowedBytes = room > offset ? (this.files.segmentBytes * offset) / room : this.files.segmentBytes;
-    if (this.paused !== undefined) this.goOn();
+    this.goOn();
   }
 
   private *removeFile(number: number): Task<void> {
@@ -222,6 +221,7 @@ export class Spare {
   }
 }
 
-function isStopping(error: Error): boolean {
+/** What waited was given up because the log is being closed. */
+export function isStopping(error: Error): boolean {
   return error instanceof LogError && error.code === "stopping";
 }
