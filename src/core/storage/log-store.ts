@@ -104,6 +104,8 @@ type Writing =
       readonly entries: readonly Entry[];
       readonly done: Done<boolean>;
       readonly upTo: LogEnd | undefined;
+      /** The end of the hole that a piece was proven for: a cut that waits makes another one of it. */
+      readonly through: LogEnd | undefined;
     }
   | { readonly kind: "mark" };
 
@@ -239,7 +241,7 @@ export class LogStore {
    */
   mend(entries: readonly Entry[], done: Done<boolean>, upTo?: LogEnd): void {
     if (this.state !== "open") return;
-    this.queue.push({ kind: "mend", entries, upTo, done });
+    this.queue.push({ kind: "mend", entries, upTo, through: this.hole()?.after, done });
     this.next();
   }
 
@@ -304,7 +306,7 @@ export class LogStore {
       case "append":
         return yield* this.writer.append(operation.entries);
       case "mend":
-        return yield* this.writer.mend(operation.entries, operation.upTo);
+        return yield* this.writer.mend(operation.entries, operation.upTo, operation.through);
       case "truncate":
         yield* this.writer.truncate(operation.from, operation.before);
         return true;
@@ -325,7 +327,10 @@ export class LogStore {
 
   /** What readers may expect: entries up to `last` are there, or will be. */
   private get expected(): Expected {
-    const { cutFrom } = this;
+    let { cutFrom } = this;
+    // Within the damage that a waiting cut goes through the disk may still give what the leader's records are to replace.
+    const hole = this.writer.holes.at(cutFrom);
+    if (hole !== undefined) cutFrom = hole.before.index + 1;
     const last = this.state === "open" ? this.lastIndex : Math.min(this.writer.end.index, cutFrom - 1);
     return { last, cutFrom };
   }
@@ -372,7 +377,7 @@ export class LogStore {
     const stopping = isStopping(error);
     for (const left of waiting)
       if (left.kind === "close" || (stopping && left.kind === "mark")) this.queue.push(left);
-    for (const left of waiting) if (left.kind === "mend") left.done(error, false);
+    for (const left of waiting) if (left.kind === "mend") left.done(stopping ? undefined : error, false);
     // An append that gave up waiting for room because the log is being closed is no failure.
     if (stopping) return;
     const fault = error instanceof DiskFault ? error : new DiskFault("io", error.message, error);

@@ -211,6 +211,8 @@ export class LogWriter {
   /** Leaves evidence that everything so far is synced: a batch without records. */
   *mark(): Task<void> {
     if (!this.unmarked || !this.headerWritten || !this.holds(0)) return;
+    // Behind a hole that may need the rest of its segment a mark would stand in the way; the cut tells where the log ends.
+    if (this.restless() !== undefined) return;
     yield* this.writeFrame([], 0);
     this.unmarked = false;
   }
@@ -244,6 +246,9 @@ export class LogWriter {
     const place = "batch" in found ? found.batch.place : found;
     const segment = this.files.get(place.segment);
     const dirtyTo = place.segment === this.place.segment ? this.place.offset : segment.size;
+    // The disk gives what it did not give when it was opened, and that is not what the caller goes on from: dead records.
+    if ("batch" in found && before !== undefined && !continues(found.before, before))
+      return yield* this.cutPointInside(from, before);
     if ("batch" in found) return cutWithin(found.batch, found.offset, found.before, dirtyTo);
     // Damage begins here: what is left of it goes.
     const hole = this.holes.at(from);
@@ -261,7 +266,7 @@ export class LogWriter {
     }
     const { left, place, batch } = cutHole(hole, before);
     // A disk may give tomorrow what it did not give today: what is cut here would be back, in front of the cut.
-    if (batch === undefined) yield* this.erase(left.extents);
+    yield* this.erase(left.extents);
     this.holes.remove(hole);
     this.holes.add(left);
     const segment = this.files.get(place.segment);
@@ -279,12 +284,17 @@ export class LogWriter {
    * this one is left to it. Of damage at the end of a log nothing but the cut tells where it ends, so that moves along.
    */
   private *leaveRest(): Task<void> {
-    const hole = this.holes.all[this.holes.all.length - 1];
-    if (hole === undefined || !continues(hole.after, this.end) || !isTight(hole)) return;
-    if (!continues(this.meta.record.cut.previous, this.end)) return;
-    this.holes.replace(hole, withRest(this.files, hole));
+    if (this.restless() === undefined) return;
     yield* this.roll();
+    const hole = this.restless();
+    if (hole !== undefined) this.holes.replace(hole, withRest(this.files, hole));
     yield* saveCut(this.meta, this.place, this.end);
+  }
+
+  private restless(): Hole | undefined {
+    const hole = this.holes.all[this.holes.all.length - 1];
+    if (hole === undefined || !continues(hole.after, this.end) || !isTight(hole)) return undefined;
+    return continues(this.meta.record.cut.previous, this.end) ? hole : undefined;
   }
 
   // ---- Mend
@@ -293,9 +303,9 @@ export class LogWriter {
    * Puts a peer's copies in place of the damaged records that they cover, or of the piece of them that ends with `upTo`.
    * @returns whether any did; false when they do not chain into what is around them.
    */
-  *mend(entries: readonly Entry[], upTo: LogEnd | undefined): Task<boolean> {
+  *mend(entries: readonly Entry[], upTo: LogEnd | undefined, through: LogEnd | undefined): Task<boolean> {
     yield* this.leaveRest();
-    if (upTo !== undefined) return yield* this.mendPiece(entries, upTo);
+    if (upTo !== undefined) return yield* this.mendPiece(entries, upTo, through);
     const first = entries[0]?.index ?? 0;
     let mended = false;
     for (const hole of this.holes.all) {
@@ -314,9 +324,10 @@ export class LogWriter {
    * @param upTo the piece's end, which the caller has seen on a chain of records through the whole hole.
    * @returns false when the piece does not chain into it, or does not go on where the hole is filled to.
    */
-  private *mendPiece(entries: readonly Entry[], upTo: LogEnd): Task<boolean> {
+  private *mendPiece(entries: readonly Entry[], upTo: LogEnd, through: LogEnd | undefined): Task<boolean> {
     const hole = this.holes.all[0];
     if (hole === undefined || upTo.index > hole.after.index) return false;
+    if (through === undefined || !continues(hole.after, through)) return false;
     // A hole that was cut or has grown is another one: it is filled from its front again.
     const filling = this.filling?.hole === hole ? this.filling : beginFilling(hole);
     const from = entries[0]?.index === hole.before.index + 1 ? beginFilling(hole) : filling;

@@ -53,7 +53,11 @@ export function* openLog(
       yield* wait<void>((done) => disk.remove(`${directory}/${name}`, done));
     }
     for (const number of numbers) files.segments.set(number, yield* files.open(number));
-    if (!names.includes(metaName)) yield* finishCreation(files, options);
+    if (!names.includes(metaName)) {
+      // A directory has its meta file before it is anything but empty.
+      if (identity.stage !== "empty") throw damaged(`${directory}/${metaName} is missing`);
+      yield* finishCreation(files, options);
+    }
     const meta = yield* openMeta(disk, directory, files.seed, metaFailed);
     return { files, meta, created, ...(yield* recover(files, meta, options)) };
   } catch (error) {
