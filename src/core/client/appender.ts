@@ -336,7 +336,7 @@ export class Appender {
       if (call.state !== "gone")
         this.fail(call, certain ? error : unknownOutcome(error.message, error), turn);
     }
-    this.binding.dropKept();
+    this.binding.retire();
     this.drained(turn);
   }
 

@@ -98,6 +98,11 @@ export class SessionBinding {
     this.events.unbound(position);
   }
 
+  /** All its calls were let go, some of them unanswered: their sequences may stay empty for ever. */
+  retire(): void {
+    this.retired = true;
+  }
+
   /** The session is of no more use: its calls are settled as their attempts end. */
   expire(turn: Turn): void {
     this.expired = true;

@@ -312,5 +312,6 @@ export class EffectRunner {
   stop(): void {
     this.stopped = true;
     this.timer?.cancel();
+    for (const request of [...this.transferring.keys()]) this.transferred(request, "stopping");
   }
 }

@@ -34,7 +34,7 @@ export interface RaftConfig {
 }
 
 /**
- * Chance for election timeouts: `draw(key)` gives the same integer in [0, 2^32) for the same key.
+ * Chance for election timeouts and the numbers of questions: `draw(key)` gives the same integer in [0, 2^32) for the same key.
  * The machine counts the keys.
  */
 export type RaftDraw = (key: number) => number;

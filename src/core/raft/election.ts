@@ -8,7 +8,7 @@ import { awaitsObjections, givesWay, objectsTo } from "./read-only.ts";
 import { startLeading } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 import { counts, fillReached, forgetCompared, mayVote, send, tellOwnVote, tellRole } from "./state.ts";
-import { endTransfer } from "./transfer.ts";
+import { leaveTransfer, settleHandOver } from "./transfer.ts";
 
 /** Raft §5.2 and §5.4.1; dissertation §4.2.3 (disruptive servers) and §9.6 (pre-vote). */
 
@@ -58,15 +58,14 @@ export function becomeFollower(s: RaftState, term: number, leader: NodeId | "", 
   s.role = "follower";
   s.leader = leader;
   s.votes.clear();
-  if (led) stopLeading(s, raised && (leader === "" || leader === s.transfer?.to));
+  if (led) stopLeading(s, raised);
+  settleHandOver(s);
   failReads(s);
   tellRole(s, reason);
 }
 
-function stopLeading(s: RaftState, elsewhere: boolean): void {
-  // The target was told to campaign and a newer term is here: the hand-over did what it was asked for.
-  const told = s.transfer !== undefined && s.transfer.sendAt !== Number.POSITIVE_INFINITY;
-  endTransfer(s, told && elsewhere ? "ok" : "transfer-failed");
+function stopLeading(s: RaftState, raised: boolean): void {
+  leaveTransfer(s, raised);
   s.progress.clear();
   s.termStart = -1;
   s.heartbeatDeadline = Number.POSITIVE_INFINITY;
@@ -139,6 +138,7 @@ function becomeLeader(s: RaftState): void {
   s.leader = s.self;
   s.votes.clear();
   s.electionDeadline = Number.POSITIVE_INFINITY;
+  settleHandOver(s);
   tellRole(s, "quorum");
   startLeading(s);
 }

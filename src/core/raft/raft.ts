@@ -49,7 +49,7 @@ import {
   verifyAgain,
 } from "./replication.ts";
 import { counts, isVoter, RaftState, saveHardState, tellRole } from "./state.ts";
-import { beginTransfer, continueTransfer, transferTick } from "./transfer.ts";
+import { beginTransfer, continueTransfer, settleHandOver, transferTick } from "./transfer.ts";
 import { RaftView } from "./view.ts";
 
 export type { ProgressView, RaftView } from "./view.ts";
@@ -269,6 +269,7 @@ export class Raft {
     const s = this.state;
     if (s.role !== "leader") {
       forwardTick(s);
+      settleHandOver(s);
       if (s.now >= s.electionDeadline) electionTimeout(s);
       return;
     }
@@ -317,10 +318,9 @@ export class Raft {
   deadline(): Micros {
     const s = this.state;
     if (s.role !== "leader") {
-      const forwarded = s.forwarded;
-      return forwarded === undefined
-        ? s.electionDeadline
-        : Math.min(s.electionDeadline, forwarded.deadline, forwarded.resendAt);
+      const { forwarded, handedOver } = s;
+      const due = Math.min(s.electionDeadline, handedOver?.deadline ?? Number.POSITIVE_INFINITY);
+      return forwarded === undefined ? due : Math.min(due, forwarded.deadline, forwarded.resendAt);
     }
     let earliest = Math.min(s.heartbeatDeadline, s.quorumDeadline);
     for (const progress of s.progress.values()) {

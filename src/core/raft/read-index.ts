@@ -7,6 +7,9 @@ import { beginRound } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 import { fillReached, send, tellBacklog } from "./state.ts";
 
+/** How far apart the first numbers are that chance gives. */
+const forwardsApart = 2 ** 20;
+
 /** Linearizable reads without a log entry. Source: Raft §8; dissertation §6.4. */
 
 export function read(s: RaftState, request: number): void {
@@ -95,13 +98,22 @@ function ready(s: RaftState, request: number, index: number): void {
 /** Asks the leader once for all the reads that wait. */
 function forward(s: RaftState): void {
   if (s.readsToForward.length === 0 || s.leader === "") return;
-  // Numbered by the clock, so that a late answer to a question of this node's life before its restart is told apart.
-  s.lastForward = Math.max(s.lastForward + 1, s.now);
+  s.lastForward = s.lastForward === 0 ? firstForward(s) : s.lastForward + 1;
   const deadline = s.now + s.config.electionTimeoutMax;
   const resendAt = s.now + s.config.heartbeatInterval;
   s.forwarded = { id: s.lastForward, requests: s.readsToForward, deadline, resendAt };
   s.readsToForward = [];
   send(s, s.leader, { type: "read-index", term: s.term, request: s.lastForward });
+}
+
+/**
+ * A late answer to a question of this node's life before its restart is told apart by its number. The clock alone would not
+ * do: it may count from the start of the process.
+ */
+function firstForward(s: RaftState): number {
+  const drawn = s.draw(s.draws);
+  s.draws += 1;
+  return drawn * forwardsApart + s.now;
 }
 
 /** The leader's answer to a forwarded read. */

@@ -91,7 +91,7 @@ export class RaftState {
   electionDeadline: Micros = Number.POSITIVE_INFINITY;
   /** The election timer was cut short by a hint that the leader is gone. */
   hinted = false;
-  /** Election timeouts drawn so far. */
+  /** Drawn so far. */
   draws = 0;
   /** Voters, each once, that granted the vote or pre-vote of the current campaign. */
   readonly votes: Set<NodeId> = new Set();
@@ -108,6 +108,8 @@ export class RaftState {
   /** Heartbeat rounds begun in this term. */
   round = 0;
   transfer: Transfer | undefined = undefined;
+  /** Its target was told to campaign and a newer term has come: whether it was the target's is told once its leader is known. */
+  handedOver: Transfer | undefined = undefined;
 
   readonly mostReads: HighWater = new HighWater();
   readonly mostUncommittedBytes: HighWater = new HighWater();

@@ -2,7 +2,7 @@ import type { NodeId } from "../base/brand.ts";
 import type { FaultCode } from "../base/errors.ts";
 import type { Progress } from "./progress.ts";
 import { pump } from "./replication.ts";
-import type { RaftState } from "./state.ts";
+import type { RaftState, Transfer } from "./state.ts";
 import { counts, isVoter, send } from "./state.ts";
 
 /** Handing leadership over. Source: dissertation §3.10. */
@@ -45,9 +45,11 @@ export function heirOf(s: RaftState): NodeId | "" {
   let most = -1;
   for (const progress of s.progress.values()) {
     const able = progress.intake === "open" && counts(s, progress.peer) && isActive(s, progress);
-    if (!able || progress.matchIndex <= most) continue;
+    // A match only grows: whoever found damage since vouches for less, and does not campaign.
+    const holds = Math.min(progress.matchIndex, progress.vouched);
+    if (!able || holds <= most) continue;
     heir = progress.peer;
-    most = progress.matchIndex;
+    most = holds;
   }
   return heir;
 }
@@ -78,12 +80,34 @@ export function transferTick(s: RaftState): void {
   else if (s.now >= transfer.sendAt) sendTimeoutNow(s);
 }
 
-export function endTransfer(s: RaftState, code: FaultCode | "ok"): void {
+function endTransfer(s: RaftState, code: FaultCode | "ok"): void {
   const transfer = s.transfer;
   if (transfer === undefined) return;
   s.transfer = undefined;
-  s.out.push({ type: "transferred", request: transfer.request, code });
-  tell(s, transfer.to, code === "ok" ? "done" : "failed");
+  tellEnd(s, transfer, code);
+}
+
+/** This node leads no more. @param raised because a newer term is here, which may be the target's or another's. */
+export function leaveTransfer(s: RaftState, raised: boolean): void {
+  const transfer = s.transfer;
+  if (transfer === undefined) return;
+  const told = transfer.sendAt !== Number.POSITIVE_INFINITY;
+  if (!told || !raised) return endTransfer(s, "transfer-failed");
+  s.transfer = undefined;
+  s.handedOver = transfer;
+}
+
+/** It may be known by now who leads after a hand-over, or too late to wait for it. */
+export function settleHandOver(s: RaftState): void {
+  const transfer = s.handedOver;
+  if (transfer === undefined || (s.leader === "" && s.now < transfer.deadline)) return;
+  s.handedOver = undefined;
+  tellEnd(s, transfer, s.leader === transfer.to ? "ok" : "transfer-failed");
+}
+
+function tellEnd(s: RaftState, { request, to }: Transfer, code: FaultCode | "ok"): void {
+  s.out.push({ type: "transferred", request, code });
+  tell(s, to, code === "ok" ? "done" : "failed");
 }
 
 function tell(s: RaftState, to: NodeId, change: "begun" | "sent" | "done" | "failed"): void {

@@ -13,11 +13,15 @@ interface Open {
   /** The term whose leadership is handed over. Its end is told in the next one, which this node may come to lead yet. */
   readonly term: number;
   since: Micros;
+  /** The target was ordered to campaign. */
+  sent: boolean;
+  /** A newer term has come since: whose it is has to be told once it is known. */
+  left: boolean;
 }
 
 /**
  * A leader that hands over takes no entries of clients meanwhile, orders a target to campaign only once that one holds its
- * whole log, and comes to an end of it: in time, before it ceases to lead, and as done only if it leads no more.
+ * whole log, and comes to an end of it: in time, when it ceases to lead or soon after, and as done only once the target leads.
  * Source: dissertation §3.10.
  */
 export class LawfulTransfer implements Checker {
@@ -28,6 +32,9 @@ export class LawfulTransfer implements Checker {
   private readonly open = new Map<Member, Open>();
   /** The term whose leadership a node told to be handed over. */
   private readonly given = new Map<Member, number>();
+  /** The latest term that each member led. */
+  private readonly led = new Map<Member, number>();
+  private now: Micros = 0;
 
   constructor(report: Report, model: ClusterModel) {
     this.report = report;
@@ -35,6 +42,7 @@ export class LawfulTransfer implements Checker {
   }
 
   onEvent(event: TraceEvent, at: Micros): void {
+    this.now = at;
     if (event.kind === "fault") {
       this.onFault(event.node, event.fault, at);
       return;
@@ -57,8 +65,11 @@ export class LawfulTransfer implements Checker {
 
   private onTransfer(event: TransferEvent, member: Member, at: Micros): void {
     const open = this.open.get(member);
-    if (event.change === "begun") this.open.set(member, { to: event.to, term: event.term, since: at });
-    else if (event.change === "sent") {
+    if (event.change === "begun") {
+      if (open?.left === true) this.untold(member, open);
+      this.open.set(member, { to: event.to, term: event.term, since: at, sent: false, left: false });
+    } else if (event.change === "sent") {
+      if (open !== undefined) open.sent = true;
       const target = member.group.member(event.to);
       if (!holdsAll(target, member, event.term)) {
         this.fail(
@@ -75,17 +86,42 @@ export class LawfulTransfer implements Checker {
       }
     } else {
       this.open.delete(member);
-      if (event.change === "done" && open !== undefined) this.given.set(member, open.term);
+      if (event.change === "done" && open !== undefined) this.done(member, open);
     }
   }
 
-  private onRole(event: RoleEvent, member: Member): void {
-    const open = this.open.get(member);
-    if (event.role === "leader" || open === undefined) return;
+  private done(member: Member, { to, term }: Open): void {
+    this.given.set(member, term);
+    const led = this.led.get(member.group.member(to)) ?? 0;
+    if (led > term) return;
     this.fail(
       member,
-      `leads no more, and told nobody what came of handing over to ${open.to}`,
-      `It became ${event.role} of term ${event.term} (${event.reason}).`,
+      `told that leadership was handed over to ${to}, which has not led since`,
+      `It led term ${term}; the last term that ${to} led is ${led}.`,
+    );
+  }
+
+  private onRole(event: RoleEvent, member: Member): void {
+    if (event.role === "leader") this.led.set(member, event.term);
+    const open = this.open.get(member);
+    if (open === undefined || (event.role === "leader" && event.term === open.term)) return;
+    // Who leads the newer term may not be known yet.
+    const unknown = event.role !== "leader" && event.leader === "";
+    if (open.sent && event.term > open.term && unknown) open.left = true;
+    else this.untold(member, open);
+  }
+
+  atEnd(): void {
+    for (const [member, open] of this.open) {
+      if (open.left && this.now - open.since > openMax) this.untold(member, open);
+    }
+  }
+
+  private untold(member: Member, { to, term }: Open): void {
+    this.fail(
+      member,
+      `leads no more, and told nobody what came of handing over to ${to}`,
+      `It led term ${term}, and is ${member.role} of term ${member.term}.`,
     );
   }
 

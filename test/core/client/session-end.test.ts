@@ -4,7 +4,7 @@ import type { Append, ClientResponse } from "#core/commitlog/protocol";
 import { bytes } from "../commitlog/log-builder.ts";
 import type { FakeLink } from "./fake-world.ts";
 import { codeOf, Harness } from "./harness.ts";
-import { fault } from "./scripted-node.ts";
+import { fault, soleLeader } from "./scripted-node.ts";
 
 interface Held {
   readonly request: Append;
@@ -208,5 +208,39 @@ describe("the end of a client's session", () => {
       firstSequence: 1,
       bodies: [bytes("a")],
     });
+  });
+});
+
+describe("appends that ended because every node refused this client", () => {
+  it("leave a session that has a hole now: what is appended later goes into another", () => {
+    const leader = soleLeader();
+    const swallowed: FakeLink[] = [];
+    let swallows = false;
+    const cluster = "0".repeat(31);
+    const h = new Harness(
+      [
+        (request, link, at) => {
+          if (request.type !== "append" || !swallows) return leader(request, link, at);
+          swallowed.push(link);
+          return undefined;
+        },
+      ],
+      { appendEntriesMax: 1, cluster: `${cluster}1` },
+    );
+    const first = h.append("first");
+    h.run(second);
+    expect(codeOf(first)).to.equal("ok");
+    swallows = true;
+    const lost = h.append("lost", 60 * second);
+    h.run(50 * millisecond);
+    h.node(0).cluster = `${cluster}2`;
+    swallowed[0]?.reset();
+    h.run(2 * second);
+    expect(codeOf(lost)).to.equal("outcome-unknown");
+    swallows = false;
+    h.node(0).cluster = `${cluster}1`;
+    const later = h.append("later", 60 * second);
+    h.run(5 * second);
+    expect(codeOf(later)).to.equal("ok");
   });
 });

@@ -130,24 +130,38 @@ describe("lawful-transfer", () => {
       .match(1, 1, 1)
       .transfer(0, 1, 1, "begun")
       .transfer(0, 1, 1, "sent")
-      .transfer(0, 1, 1, "done")
+      .elect(1, 2, [1, 2])
+      .transfer(0, 2, 1, "done")
       .role(0, 2, "follower");
     expect(trace.violation).to.equal(undefined);
   });
 
-  it("passes one who handed over and then won the next term, whose first candidate was lost with its term", () => {
+  it("passes one that learns whose the newer term is after it ceased to lead", () => {
+    const left = (): Trace =>
+      led().transfer(0, 1, 1, "begun").transfer(0, 1, 1, "sent").role(0, 2, "follower");
+    const done = left().elect(1, 2, [1, 2]).transfer(0, 2, 1, "done");
+    expect(done.role(0, 2, "follower").violation).to.equal(undefined);
+    expect(left().role(0, 2, "pre-candidate").transfer(0, 2, 1, "failed").violation).to.equal(undefined);
+  });
+
+  it("passes one who handed over and leads again in a later term", () => {
     const trace = led()
       .transfer(0, 1, 1, "begun")
       .transfer(0, 1, 1, "sent")
-      .role(1, 2, "candidate")
+      .elect(1, 2, [1, 2])
       .transfer(0, 2, 1, "done")
       .role(0, 2, "follower")
-      .fault(0, "crash")
-      .fault(0, "restart")
-      .recovered(0, lastOf(first), { term: 1, votedFor: 0 })
-      .elect(0, 2, [0, 2])
-      .append(0, 2, noOp(lastOf(first), 2));
+      .elect(0, 3, [0, 2])
+      .append(0, 3, noOp(lastOf(first), 3));
     expect(trace.violation).to.equal(undefined);
+  });
+
+  it("fails on a hand-over that is told to be done though its target does not lead", () => {
+    const sent = (): Trace => led().transfer(0, 1, 1, "begun").transfer(0, 1, 1, "sent");
+    const asked = sent().role(1, 2, "candidate").transfer(0, 2, 1, "done");
+    expect(asked.violation?.message).to.contain("which has not led since");
+    const another = sent().elect(2, 2, [1, 2]).transfer(0, 2, 1, "done");
+    expect(another.violation?.message).to.contain("which has not led since");
   });
 
   it("fails on an order to one that does not hold the whole log", () => {
@@ -157,13 +171,24 @@ describe("lawful-transfer", () => {
 
   it("fails on entries of clients while leadership is handed over, and after it was told to be", () => {
     expect(led().transfer(0, 1, 1, "begun").append(0, 1, next).verdict).to.equal("lawful-transfer");
-    const done = led().transfer(0, 1, 1, "begun").transfer(0, 1, 1, "sent").transfer(0, 1, 1, "done");
-    expect(done.append(0, 1, next).verdict).to.equal("lawful-transfer");
+    const sent = led().transfer(0, 1, 1, "begun").transfer(0, 1, 1, "sent");
+    const done = sent.elect(1, 2, [1, 2]).transfer(0, 1, 1, "done");
+    expect(done.append(0, 1, next).violation?.message).to.contain("goes on appending in a term");
   });
 
   it("fails on a hand-over that nobody ends", () => {
     const open = (): Trace => led().transfer(0, 1, 1, "begun").transfer(0, 1, 1, "sent");
-    expect(open().role(0, 2, "follower").verdict).to.equal("lawful-transfer");
+    expect(open().role(0, 1, "follower").verdict).to.equal("lawful-transfer");
+    expect(led().transfer(0, 1, 1, "begun").role(0, 2, "follower").verdict).to.equal("lawful-transfer");
+    const left = open().role(0, 2, "follower");
+    expect(left.elect(1, 2, [1, 2]).elect(0, 3, [0, 1]).verdict).to.equal("lawful-transfer");
+    expect(
+      open()
+        .role(0, 2, "follower")
+        .wait(2 * second)
+        .role(2, 2, "follower")
+        .end({ nodes: [], histories: [] }).verdict,
+    ).to.equal("lawful-transfer");
     expect(
       open()
         .wait(2 * second)
