@@ -29,6 +29,7 @@ export const failover: Scenario = {
     "clock.driftMax": [0, 10_000],
     "process.powerLoss": [0, 0.6],
     "process.downMax": [200 * millisecond, 5 * second],
+    "process.sessionsSpread": { oneIn: 3, low: 2, high: 4 },
   },
   reaches: [
     "retry-deduplicated",

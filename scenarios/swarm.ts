@@ -52,6 +52,7 @@ export const swarm: Scenario = {
     "process.downMin": 10 * millisecond,
     "process.downMax": [50 * millisecond, 3 * second],
     "process.pauseMax": [200 * millisecond, 2 * second],
+    "process.sessionsSpread": { oneIn: 3, low: 2, high: 4 },
   },
   reaches: situationNames,
   floor: { simulated: 60 * second, acked: 1_000, faults: 15 },

@@ -1,3 +1,4 @@
+import { sessionsCeiling } from "../core/commitlog/limits.ts";
 import type { NodeLimits } from "../core/node/config.ts";
 import { defaultLimits } from "../core/node/config.ts";
 import { defaultGroup, defaultPeers } from "./defaults.ts";
@@ -227,14 +228,14 @@ const limitKeys: readonly ConfigKey[] = [
   limit(
     "sessionsMax",
     "",
-    [1, 1_048_576],
-    "Sessions kept; the oldest one is evicted. Equal on every node of a group.",
+    [1, sessionsCeiling],
+    "Sessions kept; the one used least recently is evicted. The leader's counts: change it node by node.",
   ),
   limit(
     "sessionInFlightMax",
     "",
     [1, 65_536],
-    "Appends of one session in flight. Equal on every node of a group.",
+    "Appends of one session in flight. It may differ between nodes.",
   ),
   limit("connectionRequestsMax", "", [1, 1_048_576], "Calls of one client connection not yet answered."),
   limit(

@@ -131,6 +131,7 @@ export class Cluster {
         peers: this.addresses,
         groups: this.groups,
         readOnly: slot.readOnly,
+        sessionsAside: this.sessionsAside(process),
       },
       {
         clock,
@@ -142,6 +143,13 @@ export class Cluster {
     );
     slot.instance = instance;
     this.turn(slot, () => instance.start((error) => this.startEnded(slot, error)));
+  }
+
+  /** Each start reads the node's configuration anew: operators change it node by node. */
+  private sessionsAside(process: SimProcess): number {
+    const aside = this.world.sessionsAside(process);
+    if (aside !== 0) this.world.trace.fault(process.id, "sessions-aside", String(aside));
+    return aside;
   }
 
   /** @returns whether there was a process to crash. */

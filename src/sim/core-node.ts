@@ -57,7 +57,7 @@ export function coreNode(spec: NodeSpec, ports: NodePorts): SimNode {
         forceBootstrap: false,
       })),
       readOnly: spec.readOnly,
-      limits: simulatedLimits,
+      limits: { ...simulatedLimits, sessionsMax: simulatedLimits.sessionsMax + spec.sessionsAside },
       repairBytesMax: simulatedRepairBytesMax,
     },
     ports,

@@ -230,6 +230,8 @@ export interface NodeSpec {
   readonly peers: readonly { readonly node: NodeId; readonly address: Address }[];
   readonly groups: readonly GroupId[];
   readonly readOnly: boolean;
+  /** How many sessions more than usual the node's configuration has it keep in this life; below 0 fewer. */
+  readonly sessionsAside: number;
 }
 
 export type CreateNode = (spec: NodeSpec, ports: NodePorts) => SimNode;

@@ -51,6 +51,7 @@ export type KnobPath =
   | "disk.misdirectedRead"
   | "load.sessionSpan"
   | "load.transferEvery"
+  | "process.sessionsSpread"
   | NemesisKnob;
 
 /** The mean distance between two of a disturbance; 0 when it takes no part. */
@@ -144,6 +145,13 @@ export const knobs: { readonly [path in KnobPath]: Knob } = {
     "a client leaves about so often, calls in flight and all, and comes back as another",
   ),
   "load.transferEvery": time(0, "leadership is asked to move to a drawn node about so often"),
+  "process.sessionsSpread": {
+    unit: "count",
+    calm: 0,
+    max: 4,
+    about:
+      "each start of a node draws a `sessionsMax` of its own, up to so many above or below the usual one",
+  },
   // Last of all: their paces are drawn elsewhere.
   ...nemesisKnobs,
 };

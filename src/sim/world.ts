@@ -86,6 +86,13 @@ export class World {
     });
   }
 
+  /** What an operator has added to the usual number of sessions for the present life of a node, or taken from it. */
+  sessionsAside(process: SimProcess): number {
+    const spread = this.settings["process.sessionsSpread"];
+    if (spread === 0) return 0;
+    return this.random.stream(`sessions(${process.id})`).between(process.life, 0, 2 * spread) - spread;
+  }
+
   networkPort(process: SimProcess): SimNetwork {
     return new SimNetwork(this.network, process);
   }

@@ -2,10 +2,11 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { AssertionError, assert, assertions } from "#core/base/assert";
 import { DeterminismCheck } from "#sim/determinism";
+import { crashAnyone } from "#sim/nemesis/crash";
 import { SettingError } from "#sim/overrides";
 import { SimRun } from "#sim/run";
 import { runSeed } from "#sim/run-seed";
-import type { RunOptions, RunResult, Scenario, TimedTraceEvent } from "#sim/scenario";
+import type { NemesisWorld, RunOptions, RunResult, Scenario, TimedTraceEvent } from "#sim/scenario";
 import { traceHeader, traceLine } from "#sim/trace-json";
 import { noLoad, toyNodes, toyScenario } from "./support/toy.ts";
 
@@ -76,6 +77,32 @@ describe("a run", () => {
     expect(result.verdict).to.equal("liveness");
     expect(result.simulatedMicros).to.equal(12_000_000);
     expect(result.violation?.message).to.contain("within 10 s of healing");
+  });
+
+  it("gives each start of a node a limit of sessions of its own where the knob says so, and else the usual one", () => {
+    const asideIn = (spread: string): { readonly node: string; readonly aside: number }[] => {
+      const starts: { readonly node: string; readonly aside: number }[] = [];
+      const createNode: RunOptions["createNode"] = (spec, ports) => {
+        starts.push({ node: spec.node, aside: spec.sessionsAside });
+        return toyNodes()(spec, ports);
+      };
+      const nemesis = (world: NemesisWorld): void => crashAnyone(world, { min: 20_000, max: 100_000 });
+      run(
+        1,
+        { createNode, nodes: 3, overrides: { "process.sessionsSpread": spread } },
+        { ...toyScenario, duration: 20_000_000, nemesis },
+      );
+      return starts;
+    };
+    const drawn = asideIn("4");
+    for (const node of ["n0", "n1", "n2"]) {
+      const asides = new Set(drawn.flatMap((start) => (start.node === node ? [start.aside] : [])));
+      expect(
+        [...asides].sort((a, b) => a - b),
+        node,
+      ).to.deep.equal([-4, -3, -2, -1, 0, 1, 2, 3, 4]);
+    }
+    expect(new Set(asideIn("0").map(({ aside }) => aside))).to.deep.equal(new Set([0]));
   });
 
   it("turns core's own assertions off for its own length only", () => {

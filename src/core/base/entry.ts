@@ -20,6 +20,9 @@ import { crcOf, crcStart, crcUpdate, crcUpdateU32 } from "./crc32c.ts";
  * | 44 | 4 | body length |
  * | 48 | n | body, then the trailer |
  *
+ * The body of a data entry is the client's, a no-op has none, and that of a session entry is the leader's limit of sessions,
+ * 4 bytes (`commitlog/session-entry.ts`).
+ *
  * Source: DLedger's entry layout; the CRC fields, always 0 there, are filled here.
  */
 export type EntryKind = "data" | "no-op" | "configuration" | "session";

@@ -1,8 +1,9 @@
 import { assert } from "../base/assert.ts";
 import type { Entry, EntryContent } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
-import { applyAppend } from "./commit-log.ts";
+import { applyAppend, applyOpening } from "./commit-log.ts";
 import type { CommitLogLimits } from "./limits.ts";
+import { openingBody } from "./session-entry.ts";
 import type { SessionTable } from "./session-table.ts";
 
 /** An append as a client asks for it; session and firstSequence are both 0 outside a session. */
@@ -28,7 +29,6 @@ export type Admitted =
 
 const nothingKnown: readonly number[] = [];
 const nothingFresh: readonly EntryContent[] = [];
-const emptyBody: Uint8Array = new Uint8Array(0);
 
 /**
  * A leader's gate before its log: decides each append against the sessions as of the LAST entry of the log, committed
@@ -76,9 +76,9 @@ export class Admission {
     return { kind: "admitted", known, contents: nothingFresh };
   }
 
-  /** The entry that opens a session; its index will be the session's id. */
+  /** The entry that opens a session; its index will be the session's id. Its body tells every node this leader's limit. */
   sessionContent(): EntryContent {
-    return { kind: "session", body: emptyBody, session: 0, sequence: 0 };
+    return { kind: "session", body: openingBody(this.limits.sessionsMax), session: 0, sequence: 0 };
   }
 
   /** Records what Raft appended: every entry behind the leader's no-op passes here, in order. */
@@ -86,7 +86,7 @@ export class Admission {
     for (const entry of entries) {
       assert(entry.index === this.last + 1, "the leader's gate sees every entry of its log in order");
       this.last = entry.index;
-      if (entry.kind === "session") this.table.open(entry.index);
+      if (entry.kind === "session") applyOpening(this.table, entry, this.limits.sessionsMax);
       else if (entry.kind === "data") applyAppend(this.table, entry);
     }
   }

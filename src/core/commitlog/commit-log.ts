@@ -5,6 +5,7 @@ import type { Entry, LogEnd } from "../base/entry.ts";
 import { bodyOf, emptyLogEnd, endOf, entryBodyBytesMax, sequenceOf, sessionOf } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { SessionLimits } from "./limits.ts";
+import { sessionsMaxOf } from "./session-entry.ts";
 import { SessionTable } from "./session-table.ts";
 import type { StateMachine } from "./state-machine.ts";
 
@@ -13,7 +14,7 @@ export interface CommitLogEvents {
   session(session: number, change: "opened" | "evicted"): void;
 }
 
-const snapshotVersion = 1;
+const snapshotVersion = 2;
 /** "QLCS" */
 const snapshotMagic = 0x51_4c_43_53;
 /** A chunk is closed once it is this large; a session of 1,024 kept indexes adds 8 KiB at most. */
@@ -60,21 +61,21 @@ export class CommitLog implements StateMachine {
       assert(entry.index === this.end.index + 1, "entries are applied in log order, each once");
       this.end = endOf(entry);
       if (entry.kind === "configuration") this.lastConfiguration = bodyOf(entry).slice();
-      else if (entry.kind === "session") this.opened(entry.index);
+      else if (entry.kind === "session") this.opened(entry);
       else applyAppend(this.table, entry);
     }
   }
 
-  private opened(index: number): void {
-    const evicted = this.table.open(index);
-    this.events?.session(index, "opened");
-    if (evicted !== 0) this.events?.session(evicted, "evicted");
+  private opened(entry: Entry): void {
+    const evicted = applyOpening(this.table, entry, this.limits.sessionsMax);
+    this.events?.session(entry.index, "opened");
+    for (const session of evicted) this.events?.session(session, "evicted");
   }
 
   *snapshot(): Iterable<Uint8Array> {
     const w = new ByteWriter(chunkBytes + 16 * 1_024);
     let number = 0;
-    w.u32(snapshotMagic).u16(snapshotVersion).u32(this.limits.sessionsMax).u32(this.limits.inFlightMax);
+    w.u32(snapshotMagic).u16(snapshotVersion).u32(this.limits.inFlightMax);
     w.index(this.end.index).u64(this.end.term).u64(this.end.pos).u32(this.end.chainCrc);
     w.u8(this.lastConfiguration === undefined ? 0 : 1).bytes(this.lastConfiguration ?? new Uint8Array(0));
     w.u32(this.table.size);
@@ -116,12 +117,12 @@ export class CommitLog implements StateMachine {
       const version = r.u16();
       if (version !== snapshotVersion)
         throw new LogError("wrong-version", `a snapshot of version ${version}`);
-      const sessionsMax = r.u32();
+      // The indexes that a session keeps are encoded by it. How many sessions there are follows from the log.
       const inFlightMax = r.u32();
-      if (sessionsMax !== this.limits.sessionsMax || inFlightMax !== this.limits.inFlightMax) {
+      if (inFlightMax !== this.limits.inFlightMax) {
         throw new LogError(
           "bad-configuration",
-          `the group has sessionsMax ${sessionsMax} and inFlightMax ${inFlightMax}, this node ${this.limits.sessionsMax} and ${this.limits.inFlightMax}`,
+          `the snapshot has inFlightMax ${inFlightMax}, this node ${this.limits.inFlightMax}`,
         );
       }
       const end = { index: r.index(), term: r.u64(), pos: r.u64(), chainCrc: r.u32() };
@@ -136,6 +137,16 @@ interface Head {
   readonly end: LogEnd;
   readonly configuration: Uint8Array | undefined;
   readonly sessions: number;
+}
+
+/**
+ * Applies an entry that opens a session to a table of sessions: at the leader's gate as at every node, before it is committed
+ * and after.
+ * @param own the node's own limit, for entries that tell none.
+ * @returns the sessions that it evicted.
+ */
+export function applyOpening(table: SessionTable, entry: Entry, own: number): readonly number[] {
+  return table.open(entry.index, sessionsMaxOf(entry, own));
 }
 
 /**

@@ -2,11 +2,20 @@ import { entryBodyBytesMax } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import { frameBytesMax } from "../io/network.ts";
 
-/** Limits of the session table. They decide what is evicted, so they are equal on every node of a group. */
+/** The largest `sessionsMax`, and so the most sessions of any table, whichever leader's limit it follows. */
+export const sessionsCeiling = 1_000_000;
+
+/** Limits of the session table. They may differ between the nodes of a group, and from one start of a node to the next. */
 export interface SessionLimits {
-  /** Open sessions; one more evicts the one that was used least recently. */
+  /**
+   * Open sessions; one more evicts the one that was used least recently. What a leader has here goes into the entries that
+   * open sessions, and that number counts on every node: see `session-entry.ts`.
+   */
   readonly sessionsMax: number;
-  /** Latest sequences of a session whose indexes are kept; a client has no more than these in flight. */
+  /**
+   * Latest sequences of a session whose indexes are kept; a client has no more than these in flight. Whether an entry is the
+   * next of its session does not depend on it: a leader with a smaller one only refuses older retries as too old.
+   */
   readonly inFlightMax: number;
 }
 
@@ -43,7 +52,7 @@ const frameEntryBytes = 20;
 
 /** @throws LogError `bad-configuration` that names the limit, its value and what is allowed. */
 export function checkCommitLogLimits(limits: CommitLogLimits): void {
-  check("sessionsMax", limits.sessionsMax, 1, 1_000_000);
+  check("sessionsMax", limits.sessionsMax, 1, sessionsCeiling);
   check("inFlightMax", limits.inFlightMax, 1, frameItemsMax);
   check("entryBodyBytesMax", limits.entryBodyBytesMax, 1, entryBodyBytesMax);
   // A session's batch must lie within the sequences that are kept, or a retry of it could not be answered.

@@ -2,6 +2,7 @@ import { assert, required } from "../base/assert.ts";
 import type { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { LogError } from "../base/errors.ts";
 import type { SessionLimits } from "./limits.ts";
+import { sessionsCeiling } from "./limits.ts";
 
 /** How an append of a session stands to what the session appended before. */
 export type Standing =
@@ -16,6 +17,7 @@ const expired: Standing = { kind: "refused", code: "session-expired" };
 const gap: Standing = { kind: "refused", code: "sequence-gap" };
 const tooOld: Standing = { kind: "refused", code: "sequence-too-old" };
 
+const nobody: readonly number[] = [];
 const ringSlotsMin = 8;
 
 interface Session {
@@ -36,7 +38,8 @@ interface Session {
  * associated response"; several in flight, as that section allows.
  */
 export class SessionTable {
-  private readonly limits: SessionLimits;
+  /** How many sessions there may be is not among them: each entry that opens one says it. */
+  private readonly limits: Pick<SessionLimits, "inFlightMax">;
   /** In the order of lastIndex: a session moves to the end when it is used. */
   private sessions: Map<number, Session>;
   private owner: object = {};
@@ -45,7 +48,7 @@ export class SessionTable {
   /** The highest index that was opened or recorded. */
   private lastIndex = -1;
 
-  constructor(limits: SessionLimits) {
+  constructor(limits: Pick<SessionLimits, "inFlightMax">) {
     this.limits = limits;
     this.sessions = new Map();
   }
@@ -64,23 +67,25 @@ export class SessionTable {
   }
 
   /**
-   * Opens the session whose entry is at `index`, which becomes its id.
-   * @returns the session that was evicted to make room, 0 for none.
+   * Opens the session whose entry is at `index`, which becomes its id, and leaves `sessionsMax` open at most.
+   * @returns the sessions that were evicted, in the order of their last use: several where the limit was lowered.
    */
-  open(index: number): number {
+  open(index: number, sessionsMax: number): readonly number[] {
     // Records use 0 for "no session". Every leader starts its term with a no-op, so index 0 never opens a session.
     assert(index >= 1, "a session's id is at least 1");
     assert(index > this.lastIndex, "sessions are opened and used in log order");
+    assert(sessionsMax >= 1, "a session that is opened has room itself");
     this.lastIndex = index;
     const session = { owner: this.owner, lastSequence: 0, lastIndex: index, ring: new Float64Array(0) };
     this.sessions.set(index, session);
     this.newest = index;
-    if (this.sessions.size <= this.limits.sessionsMax) return 0;
-    const evicted = required(
-      this.sessions.keys().next().value,
-      "a table beyond its limit has a first session",
-    );
-    this.sessions.delete(evicted);
+    if (this.sessions.size <= sessionsMax) return nobody;
+    const evicted: number[] = [];
+    for (const id of this.sessions.keys()) {
+      this.sessions.delete(id);
+      evicted.push(id);
+      if (this.sessions.size <= sessionsMax) break;
+    }
     return evicted;
   }
 
@@ -167,7 +172,8 @@ export class SessionTable {
     if (id < 1 || index !== lastIndex || lastIndex <= this.lastIndex || this.sessions.has(id)) {
       throw new LogError("damaged", `session ${id} does not follow the one before`);
     }
-    if (this.sessions.size >= this.limits.sessionsMax) throw new LogError("damaged", "too many sessions");
+    // Not this node's limit: the log that made the table may have had a larger one.
+    if (this.sessions.size >= sessionsCeiling) throw new LogError("damaged", "too many sessions");
     this.sessions.set(id, { owner: this.owner, lastSequence, lastIndex, ring });
     this.newest = id;
     this.lastIndex = lastIndex;

@@ -4,7 +4,7 @@ import { LogError } from "../base/errors.ts";
 import type { Micros } from "../base/units.ts";
 import { kibibyte, mebibyte, millisecond, second } from "../base/units.ts";
 import type { CommitLogLimits } from "../commitlog/limits.ts";
-import { defaultCommitLogLimits } from "../commitlog/limits.ts";
+import { defaultCommitLogLimits, sessionsCeiling } from "../commitlog/limits.ts";
 import type { Address } from "../io/network.ts";
 import { frameBytesMax } from "../io/network.ts";
 
@@ -57,6 +57,7 @@ export interface NodeLimits {
   readonly pendingAppendsMax: number;
   readonly pendingAppendBytesMax: number;
   readonly tailsMax: number;
+  /** The leader's goes into the log and counts on every node. */
   readonly sessionsMax: number;
   readonly sessionInFlightMax: number;
   /** Client calls of one connection that are not yet answered; beyond, `pending-full`. */
@@ -188,6 +189,7 @@ function checkLimits(limits: NodeLimits): void {
   ] as const) {
     if (limits[name] < 1) throw bad(`${name} must be at least 1`);
   }
+  if (limits.sessionsMax > sessionsCeiling) throw bad(`sessionsMax must be at most ${sessionsCeiling}`);
 }
 
 function bad(message: string): LogError {

@@ -6,7 +6,7 @@ import { encodePayload, payloadKeyOf } from "../history/payload.ts";
 import type { Recorder } from "../history/recorder.ts";
 import type { ClientHost } from "../scenario.ts";
 
-/** More than the sessions that nodes keep, see `simulatedLimits`. */
+/** With those who are there already, more than the sessions that any node keeps: see `simulatedLimits` and `process.sessionsSpread`. */
 const strangersCount = 12;
 const appendsEach = 3;
 const bodyBytes = 24;

@@ -1,13 +1,14 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { AssertionError } from "#core/base/assert";
+import type { Entry } from "#core/base/entry";
 import { bodyOf, sequenceOf, sessionOf } from "#core/base/entry";
 import type { Admitted } from "#core/commitlog/admission";
 import { Admission } from "#core/commitlog/admission";
 import { CommitLog } from "#core/commitlog/commit-log";
 import type { CommitLogLimits } from "#core/commitlog/limits";
-import { checkCommitLogLimits, defaultCommitLogLimits } from "#core/commitlog/limits";
-import { bytes, data, LogBuilder, noOp, opening } from "./log-builder.ts";
+import { checkCommitLogLimits, defaultCommitLogLimits, sessionsCeiling } from "#core/commitlog/limits";
+import { bytes, data, LogBuilder, noOp, opening, openingOf } from "./log-builder.ts";
 
 const limits: CommitLogLimits = {
   ...defaultCommitLogLimits,
@@ -149,6 +150,25 @@ describe("admission", () => {
     expect(codeOf(admit(gate, 1, 1, "a"))).to.equal("session-expired");
   });
 
+  it("puts its own limit into the entries that open sessions, and takes what others put there", () => {
+    const log = new LogBuilder();
+    log.append(1, [noOp, ...new Array(5).fill(openingOf(5))]);
+    const gate = leaderAfter(log);
+    expect(codeOf(admit(gate, 1, 1, "a"))).to.equal("admitted");
+    const entries = log.append(1, [gate.sessionContent()]);
+    expect(bodyOf(entries[0] as Entry)).to.deep.equal(Uint8Array.of(0, 0, 0, limits.sessionsMax));
+    gate.appended(entries);
+    for (const [session, code] of [
+      [1, "session-expired"],
+      [2, "session-expired"],
+      [3, "session-expired"],
+      [4, "admitted"],
+      [5, "admitted"],
+      [6, "admitted"],
+    ] as const)
+      expect(codeOf(admit(gate, session, 1, "a")), `session ${session}`).to.equal(code);
+  });
+
   it("leaves the applied sessions as they are: only entries that are applied change them", () => {
     const log = new LogBuilder();
     log.append(1, [noOp, opening]);
@@ -204,6 +224,7 @@ describe("admission", () => {
     checkCommitLogLimits(defaultCommitLogLimits);
     for (const bad of [
       { sessionsMax: 0 },
+      { sessionsMax: sessionsCeiling + 1 },
       { inFlightMax: 0.5 },
       { entryBodyBytesMax: defaultCommitLogLimits.entryBodyBytesMax + 1 },
       { appendEntriesMax: defaultCommitLogLimits.inFlightMax + 1 },

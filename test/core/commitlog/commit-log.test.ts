@@ -118,9 +118,9 @@ describe("commit log", () => {
     refused([chunk, chunk]);
   });
 
-  it("refuses the snapshot of a group with other session limits by name", () => {
+  it("refuses a snapshot of which other numbers of indexes were kept by name", () => {
     const machine = new CommitLog(limits);
-    const other = new CommitLog({ sessionsMax: 3, inFlightMax: 5 });
+    const other = new CommitLog({ ...limits, inFlightMax: 5 });
     expect(() => other.restore(snapshotOf(machine)))
       .to.throw(LogError)
       .with.property("code", "bad-configuration");

@@ -3,7 +3,14 @@ import { emptyLogEnd, encodeEntries, endOf } from "#core/base/entry";
 
 const none: Uint8Array = new Uint8Array(0);
 export const noOp: EntryContent = { kind: "no-op", body: none, session: 0, sequence: 0 };
+/** As earlier builds wrote it: without a limit. */
 export const opening: EntryContent = { kind: "session", body: none, session: 0, sequence: 0 };
+
+/** The entry of a leader with this limit, or whose body is these bytes. */
+export function openingOf(limit: number | Uint8Array): EntryContent {
+  if (typeof limit !== "number") return { ...opening, body: limit };
+  return { ...opening, body: Uint8Array.of(limit >>> 24, limit >>> 16, limit >>> 8, limit) };
+}
 
 export function data(text: string, session = 0, sequence = 0): EntryContent {
   return { kind: "data", body: new TextEncoder().encode(text), session, sequence };

@@ -40,12 +40,12 @@ export class NaiveSessions {
     return this.find(session)?.indexes.length;
   }
 
-  open(index: number): number {
+  open(index: number, sessionsMax: number): number[] {
     this.opened.push(index);
     this.live.push({ id: index, indexes: [] });
-    if (this.live.length <= this.limits.sessionsMax) return 0;
-    const evicted = this.idsByLastUse()[0] as number;
-    this.live = this.live.filter(({ id }) => id !== evicted);
+    const ids = this.idsByLastUse();
+    const evicted = ids.slice(0, Math.max(0, ids.length - sessionsMax));
+    this.live = this.live.filter(({ id }) => !evicted.includes(id));
     return evicted;
   }
 

@@ -7,11 +7,16 @@ import { NaiveSessions } from "./naive-sessions.ts";
 
 const limits = { sessionsMax: 4, inFlightMax: 5 };
 
-/** One step of a history: open a session, or append the next sequence of the n-th one known. */
-type Action = { readonly open: true } | { readonly open: false; readonly pick: number };
+/** One step of a history: open a session where so many may be, or append the next sequence of the n-th one known. */
+type Action =
+  | { readonly open: true; readonly most?: number }
+  | { readonly open: false; readonly pick: number };
 
 const action: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 1, arbitrary: fc.constant<Action>({ open: true }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ open: fc.constant<true>(true), most: fc.integer({ min: 1, max: 7 }) }),
+  },
   { weight: 4, arbitrary: fc.record({ open: fc.constant<false>(false), pick: fc.nat(7) }) },
 );
 
@@ -20,7 +25,8 @@ function play(table: SessionTable, naive: NaiveSessions, actions: readonly Actio
   for (const step of actions) {
     index += 1;
     if (step.open) {
-      expect(table.open(index)).to.equal(naive.open(index));
+      const most = step.most ?? limits.sessionsMax;
+      expect(table.open(index, most)).to.deep.equal(naive.open(index, most));
       continue;
     }
     const session = naive.opened[step.pick % Math.max(1, naive.opened.length)];
@@ -85,29 +91,39 @@ describe("session table", () => {
   });
 
   it("evicts the session whose last entry is the oldest in the log, at the opening that exceeds the limit", () => {
-    const table = new SessionTable({ sessionsMax: 2, inFlightMax: 4 });
-    expect(table.open(1)).to.equal(0);
-    expect(table.open(2)).to.equal(0);
+    const table = new SessionTable({ inFlightMax: 4 });
+    expect(table.open(1, 2)).to.deep.equal([]);
+    expect(table.open(2, 2)).to.deep.equal([]);
     table.record(1, 1, 3);
-    expect(table.open(4)).to.equal(2);
+    expect(table.open(4, 2)).to.deep.equal([2]);
     expect(table.admit(2, 1)).to.deep.equal({ kind: "refused", code: "session-expired" });
     expect(table.record(2, 1, 5)).to.equal(false);
-    expect(table.open(6)).to.equal(1);
+    expect(table.open(6, 2)).to.deep.equal([1]);
     expect([...table.ids()]).to.deep.equal([4, 6]);
   });
 
+  it("evicts as many as a lower limit asks for at the next opening, and none before", () => {
+    const table = new SessionTable({ inFlightMax: 4 });
+    for (let id = 1; id <= 5; id++) table.open(id, 5);
+    table.record(2, 1, 6);
+    expect(table.open(7, 2)).to.deep.equal([1, 3, 4, 5]);
+    expect(table.open(8, 1)).to.deep.equal([2, 7]);
+    expect(table.open(9, 4)).to.deep.equal([]);
+    expect([...table.ids()]).to.deep.equal([8, 9]);
+  });
+
   it("does not count a retry as use: only entries of the log decide what is evicted", () => {
-    const table = new SessionTable({ sessionsMax: 2, inFlightMax: 4 });
-    table.open(1);
+    const table = new SessionTable({ inFlightMax: 4 });
+    table.open(1, 2);
     table.record(1, 1, 2);
-    table.open(3);
+    table.open(3, 2);
     expect(table.admit(1, 1)).to.deep.equal({ kind: "duplicate", index: 2 });
-    expect(table.open(4)).to.equal(1);
+    expect(table.open(4, 2)).to.deep.equal([1]);
   });
 
   it("gives the first index to a retry of any of the last inFlightMax sequences, and refuses older ones", () => {
-    const table = new SessionTable({ sessionsMax: 2, inFlightMax: 1_024 });
-    table.open(1);
+    const table = new SessionTable({ inFlightMax: 1_024 });
+    table.open(1, 2);
     for (let s = 1; s <= 3_000; s++) table.record(1, s, 10 + s * 2);
     for (let s = 3_000 - 1_023; s <= 3_000; s++) {
       expect(table.admit(1, s)).to.deep.equal({ kind: "duplicate", index: 10 + s * 2 });
@@ -117,8 +133,9 @@ describe("session table", () => {
     expect(table.admit(1, 3_002)).to.deep.equal({ kind: "refused", code: "sequence-gap" });
   });
 
-  it("never gives a session the id 0, which stands for none", () => {
-    expect(() => new SessionTable(limits).open(0)).to.throw("a session's id is at least 1");
+  it("never gives a session the id 0, which stands for none, and never evicts the one that it opens", () => {
+    expect(() => new SessionTable(limits).open(0, 2)).to.throw("a session's id is at least 1");
+    expect(() => new SessionTable(limits).open(1, 0)).to.throw("has room itself");
   });
 
   it("comes back the same from its encoding, and goes on the same", () => {

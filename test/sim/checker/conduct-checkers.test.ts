@@ -241,6 +241,30 @@ describe("session-order", () => {
     expect(trace(2).violation).to.equal(undefined);
     expect(trace(1).verdict).to.equal("session-order");
   });
+
+  it("takes the number of sessions from each entry that opens one, whatever the nodes' own", () => {
+    const open = (...body: number[]): EntryContent => ({
+      ...content("session", 0, 0),
+      body: Uint8Array.from(body),
+    });
+    // Ten beyond what simulated nodes keep by themselves, then a leader that keeps two: also bodies that no leader writes.
+    const many = Array.from({ length: simulatedLimits.sessionsMax + 10 }, (_, i) =>
+      i % 2 === 0 ? open(0, 0, 1, 0) : open(255, 255, 255, 255),
+    );
+    const log = entries(lastOf(first), ...many, open(1, 2), open(0, 0, 0, 2), open(0, 0, 0, 0));
+    const opened = many.length + 3;
+    const trace = (evictedLast: number): Trace => {
+      const told = applied(log);
+      for (let id = 1; id < opened; id++) told.session(0, id, "opened");
+      for (let id = 1; id < opened - 2; id++) told.session(0, id, "evicted");
+      told.session(0, opened, "opened").session(0, opened - 2, "evicted");
+      for (let id = opened - 1; id <= evictedLast; id++) told.session(0, id, "evicted");
+      return told.apply(0, log);
+    };
+    expect(trace(opened - 1).violation).to.equal(undefined);
+    expect(trace(opened - 2).verdict).to.equal("session-order");
+    expect(trace(opened).verdict).to.equal("session-order");
+  });
 });
 
 describe("bounded-backlog", () => {
