@@ -40,6 +40,9 @@ const streamBatchesMax = 64;
 const tailEntriesMax = 1_024;
 const tailBytesMax = 1_024 * 1_024;
 const tailWait = 5 * second;
+/** Longer than elections take; a node that hears of nothing new for so long may be cut off, or wait for a person. */
+const tailPatience = 4 * second;
+const tailRetryMs = 100;
 
 const grpcCodes: { readonly [code in FaultCode]?: status } = {
   "entry-too-large": status.INVALID_ARGUMENT,
@@ -64,12 +67,21 @@ const grpcCodes: { readonly [code in FaultCode]?: status } = {
  */
 export class LogService {
   private readonly node: () => Node;
-  private readonly turns: Turns;
+  private readonly turns: Pick<Turns, "enter" | "now">;
+  private readonly pause: (then: () => void) => void;
 
-  /** @param node asked at each call: the service exists before its node does. */
-  constructor(node: () => Node, turns: Turns) {
+  /**
+   * @param node asked at each call: the service exists before its node does.
+   * @param pause what a tail that was refused does before it asks again.
+   */
+  constructor(
+    node: () => Node,
+    turns: Pick<Turns, "enter" | "now">,
+    pause: (then: () => void) => void = (then): void => void setTimeout(then, tailRetryMs),
+  ) {
     this.node = node;
     this.turns = turns;
+    this.pause = pause;
   }
 
   readonly handlers: { readonly [method: string]: (...call: never[]) => void } = {
@@ -172,10 +184,15 @@ export class LogService {
     };
   }
 
+  /**
+   * Ends as UNAVAILABLE, and not in silence, when the node has heard of nothing new for longer than an election takes:
+   * whoever follows then goes on at another node, from the `next` of the last message.
+   */
   private tail(): handleServerStreamingCall<TailRequest, object> {
     return (call) => {
       const { group: name, follow } = call.request;
       let over = false;
+      let refusedSince = Number.POSITIVE_INFINITY;
       call.on("cancelled", () => {
         over = true;
       });
@@ -195,7 +212,16 @@ export class LogService {
         };
         group.tail(request, (error, tail) => {
           if (over) return;
-          if (error !== undefined) return fail(error);
+          if (error !== undefined) {
+            const now = this.turns.now();
+            refusedSince = Math.min(refusedSince, now);
+            if (!isUnavailable(error) || now - refusedSince >= tailPatience) return fail(error);
+            return this.pause(() => {
+              this.turns.enter();
+              next(group, from, last);
+            });
+          }
+          refusedSince = Number.POSITIVE_INFINITY;
           const entries = tail.entries.map(({ index, term, body }) => ({ index, term, data: body }));
           const room = entries.length === 0 || call.write({ entries, next: tail.next });
           // A reader that is slow is not read ahead for.
@@ -228,6 +254,10 @@ export class LogService {
     }
     return { code: grpcCodes[fault.code] ?? status.UNAVAILABLE, details: fault.message, metadata };
   }
+}
+
+function isUnavailable(error: Error): boolean {
+  return error instanceof LogError && error.code === "unavailable";
 }
 
 /** Outside any session. Plain Uint8Arrays: core relies on `slice` copying, a Buffer's does not. */

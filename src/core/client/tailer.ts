@@ -14,6 +14,7 @@ interface TailState extends Waiter {
   readonly backoff: Backoff;
   /** The first index that was not handed over yet: whatever breaks, the tail goes on here. */
   next: number;
+  /** Counts failures, and never begins anew: the tail stays with the node that answers, and does not go back to one that did not. */
   attempt: number;
   notBefore: Micros;
   /** Whether a request is under way. */
@@ -92,7 +93,7 @@ export class Tailer {
         entriesMax,
         bytesMax,
         waitMicros: wait,
-        // What is committed is committed; that there is nothing yet is told to nobody.
+        // What is committed is committed; that there is nothing yet is told to nobody, and refused by a node that hears of nothing new.
         linearizable: false,
       } as const;
       link.request(request, tail, turn, wait);
@@ -120,7 +121,6 @@ export class Tailer {
       return;
     }
     tail.asked = false;
-    tail.attempt = 0;
     tail.backoff.reset();
     // A node that is not to wait for entries would be asked in a tight loop.
     if (response.next === tail.next && tail.plan.wait === 0) {

@@ -87,6 +87,10 @@ export interface Tail {
   readonly bytesMax: number;
   /** How long the node may wait for the first entry before it answers with none. */
   readonly waitMicros: Micros;
+  /**
+   * False: that there is nothing yet is told as the node knows it. One that hears of nothing new (it is failed or damaged, or
+   * knows no leader) answers `unavailable` instead, and the tail goes on elsewhere.
+   */
   readonly linearizable: boolean;
 }
 

@@ -24,7 +24,10 @@ export interface TailRequest {
   readonly bytesMax: number;
   /** How long to wait for the first entry; 0 answers at once. */
   readonly wait: Micros;
-  /** True: "nothing yet" is told only once a majority has confirmed it. False: as this node knows it, however old. */
+  /**
+   * True: "nothing yet" is told only once a majority has confirmed it. False: as this node knows it, which may be a little
+   * old; a node that hears of nothing new tells nobody so.
+   */
   readonly linearizable: boolean;
 }
 
@@ -35,11 +38,22 @@ export interface TailAnswer {
   readonly entries: readonly ReadEntry[];
 }
 
+/** Why a node may hear of nothing new. */
+export interface Behind {
+  readonly why: string;
+  /** For as long as the process lives. */
+  readonly lasting: boolean;
+}
+
 /** What reads need of their group. */
 export interface ReadSource {
   readonly clock: Clock;
   readonly tailsMax: number;
+  /** Linearizable reads that wait: for a majority, or for what they need to be applied. */
+  readonly readsMax: number;
   readonly appliedIndex: number;
+  /** Undefined while the node leads or follows, and takes in what it hears. */
+  behind(): Behind | undefined;
   /** So many tails wait, more than ever. */
   tailsWait(count: number): void;
   /** Asks Raft to confirm a read index; `ready` or `failed` follows, perhaps inside this call. */
@@ -89,6 +103,10 @@ export class Reads {
 
   /** The commit index at a moment between call and answer; this node has applied everything up to it. */
   readIndex(done: Done<number>): void {
+    // Raft forgets a read once it is confirmed; what it waits for may take long to be applied, or not come in this life.
+    if (this.confirming.size >= this.source.readsMax) {
+      return done(new LogError("pending-full", `${this.confirming.size} reads already wait here`), -1);
+    }
     this.requests += 1;
     this.confirming.set(this.requests, { request: this.requests, index: -1, done });
     this.source.confirm(this.requests);
@@ -178,7 +196,10 @@ export class Reads {
   /** Entries from `from` on; waits for one if the log ends there. */
   tail(request: TailRequest, done: Done<TailAnswer>, gate: ReadGate = openGate): void {
     if (request.from <= this.source.appliedIndex) return this.answer(request, done, gate);
-    if (request.wait <= 0) return this.nothingYet(request, done, gate);
+    // Who waits here for what will not come is late where it does come.
+    if (request.wait <= 0 || this.behind(request)?.lasting === true) {
+      return this.nothingYet(request, done, gate);
+    }
     if (this.tails.size >= this.source.tailsMax) {
       const error = new LogError("pending-full", `${this.tails.size} tails already wait here`);
       return done(error, undefined as never);
@@ -193,6 +214,12 @@ export class Reads {
   }
 
   private nothingYet(request: TailRequest, done: Done<TailAnswer>, gate: ReadGate): void {
+    const behind = this.behind(request);
+    if (behind !== undefined) {
+      // Taken for an answer, it would keep a tail here for as long as this lasts.
+      const text = `whether the log goes on at ${request.from} is not known here: ${behind.why}`;
+      return done(new LogError("unavailable", text), undefined as never);
+    }
     if (!request.linearizable) {
       done(undefined, { next: request.from, commitIndex: this.source.appliedIndex, entries: [] });
       return;
@@ -202,6 +229,11 @@ export class Reads {
       if (request.from <= this.source.appliedIndex) return this.answer(request, done, gate);
       done(undefined, { next: request.from, commitIndex: index, entries: [] });
     });
+  }
+
+  /** A majority that confirms a read tells what is new, whatever the node heard. */
+  private behind({ linearizable }: TailRequest): Behind | undefined {
+    return linearizable ? undefined : this.source.behind();
   }
 
   private answer(request: TailRequest, done: Done<TailAnswer>, gate: ReadGate): void {

@@ -11,6 +11,7 @@ import type { Lane } from "./links.ts";
 import { Membership } from "./membership.ts";
 import type { OpenedGroup } from "./open-group.ts";
 import type { NodePorts } from "./ports.ts";
+import type { Behind } from "./reads.ts";
 import { Reads } from "./reads.ts";
 
 export interface ReplicaOptions {
@@ -152,6 +153,8 @@ export class Replica {
     return new Reads({
       clock: ports.clock,
       tailsMax: config.limits.tailsMax,
+      readsMax: config.limits.pendingReadsMax,
+      behind: () => this.behind(),
       get appliedIndex() {
         return commitLog.appliedIndex;
       },
@@ -167,6 +170,15 @@ export class Replica {
           done(error, value);
         }),
     });
+  }
+
+  /** A wiped node follows, and hears what is new; one that is damaged may be unable to apply it. */
+  private behind(): Behind | undefined {
+    const { standing, reason } = this.options.health;
+    if (standing === "failed" || standing === "damaged") {
+      return { why: `the node is ${standing} (${reason})`, lasting: standing === "failed" };
+    }
+    return this.opened.raft.view.leader === "" ? { why: "it knows no leader", lasting: false } : undefined;
   }
 
   /** Answers every call that waits, then closes the log. Nothing is asked of it afterwards. */

@@ -101,6 +101,18 @@ describe("client tails", () => {
     expect(h.network.dialled.length).to.be.greaterThan(10);
   });
 
+  it("leaves a node that hears of nothing new, and does not go back to it after each answer of another", () => {
+    const log = { size: 200 };
+    for (let seed = 1; seed <= 4; seed++) {
+      const h = new Harness([refuse("unavailable"), logOf(log), refuse("unavailable")], {}, seed);
+      const tail = follow(h, 0);
+      h.run(2 * second);
+      expect(tail.seen, `seed ${seed}`).to.deep.equal(dataUpTo(200));
+      expect(tail.failures).to.deep.equal([]);
+      expect(h.node(0).requests.length + h.node(2).requests.length).to.be.at.most(2);
+    }
+  });
+
   it("hands nothing over while it is paused, asks for nothing, and holds one answer at most", () => {
     const log = { size: 40 };
     const h = new Harness([logOf(log)]);

@@ -56,6 +56,8 @@ class Served {
       clock,
       tailsWait: () => undefined,
       tailsMax: 9,
+      readsMax: 9,
+      behind: () => undefined,
       appliedIndex: this.entries.length - 1,
       confirm: () => undefined,
       fromWindow: (first, bytesMax) => (this.hot ? this.upTo(first, bytesMax) : undefined),

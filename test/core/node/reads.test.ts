@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Clock } from "#core/io/clock";
-import type { TailAnswer } from "#core/node/reads";
+import type { Behind, TailAnswer } from "#core/node/reads";
 import { Reads } from "#core/node/reads";
 import { makeLog } from "../../support/raft-machine.ts";
 
@@ -11,6 +11,7 @@ class Bench {
   readonly answers: (TailAnswer | string)[] = [];
   applied = 2;
   now = 0;
+  behind: Behind | undefined;
   private readonly timers: { readonly at: number; readonly act: () => void }[] = [];
   readonly reads: Reads;
 
@@ -27,6 +28,8 @@ class Bench {
     this.reads = new Reads({
       clock,
       tailsMax: 2,
+      readsMax: 2,
+      behind: () => this.behind,
       tailsWait: (count) => void count,
       get appliedIndex() {
         return bench.applied;
@@ -85,6 +88,67 @@ describe("reads of a replica", () => {
       expect(bench.answers).to.deep.equal([{ next: 3, commitIndex: 2, entries: [] }]);
     });
   }
+
+  for (const wait of [0, 50]) {
+    it(`do not tell "nothing yet" after ${wait} us while the node hears of nothing new`, () => {
+      const bench = new Bench();
+      bench.behind = { why: "it knows no leader", lasting: false };
+      bench.tail(3, wait, false);
+      if (wait > 0) expect(bench.answers, "a leader may be known by then").to.deep.equal([]);
+      bench.advance(50);
+      expect(bench.answers).to.deep.equal(["unavailable"]);
+      expect(bench.confirming).to.deep.equal([]);
+    });
+  }
+
+  it("tell it when a leader is known again by the end of the wait", () => {
+    const bench = new Bench();
+    bench.behind = { why: "it knows no leader", lasting: false };
+    bench.tail(3, 50, false);
+    bench.behind = undefined;
+    bench.advance(50);
+    expect(bench.answers).to.deep.equal([{ next: 3, commitIndex: 2, entries: [] }]);
+  });
+
+  it("keep nobody waiting where nothing will come, and give what is there", () => {
+    const bench = new Bench();
+    bench.behind = { why: "the node is failed (write failed)", lasting: true };
+    bench.tail(3, 50, false);
+    expect(bench.answers).to.deep.equal(["unavailable"]);
+    bench.tail(1, 50, false);
+    expect(bench.answers[1]).to.deep.include({ next: 3, commitIndex: 2 });
+  });
+
+  it("leave it to the majority whether there is nothing yet, where that is asked for", () => {
+    const bench = new Bench();
+    bench.behind = { why: "the node is failed (write failed)", lasting: true };
+    bench.tail(3, 50, true);
+    bench.advance(50);
+    expect(bench.confirming).to.deep.equal([1]);
+    bench.reads.failed(1, "unavailable");
+    expect(bench.answers).to.deep.equal(["unavailable"]);
+  });
+
+  it("are bounded, those included that are confirmed and wait to be applied", () => {
+    const bench = new Bench();
+    const told: (number | string)[] = [];
+    const read = (): void =>
+      bench.reads.readIndex((error, index) =>
+        told.push((error as { code?: string } | undefined)?.code ?? index),
+      );
+    read();
+    read();
+    bench.reads.ready(1, 3);
+    bench.reads.ready(2, 4);
+    read();
+    expect(told).to.deep.equal(["pending-full"]);
+    expect(bench.confirming, "Raft is not asked").to.deep.equal([1, 2]);
+    bench.applied = 3;
+    bench.reads.applied(3);
+    read();
+    expect(told).to.deep.equal(["pending-full", 3]);
+    expect(bench.reads.pending).to.equal(2);
+  });
 
   it("refuse more tails than may wait, and tell all of them when the node stops", () => {
     const bench = new Bench();
