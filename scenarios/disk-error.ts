@@ -29,9 +29,11 @@ export const diskError: Scenario = {
     "process.powerLoss": [0.2, 1],
     "process.downMin": 10 * millisecond,
     "process.downMax": [50 * millisecond, 1 * second],
+    "operator.away": { oneIn: 4, low: 1, high: 1 },
   },
   reaches: [
     "disk-failed",
+    "failed-left-alone",
     "torn-tail-cut",
     "tail-truncated",
     "leader-cut-own-entries",

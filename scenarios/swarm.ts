@@ -53,6 +53,7 @@ export const swarm: Scenario = {
     "process.downMax": [50 * millisecond, 3 * second],
     "process.pauseMax": [200 * millisecond, 2 * second],
     "process.sessionsSpread": { oneIn: 3, low: 2, high: 4 },
+    "operator.away": { oneIn: 4, low: 1, high: 1 },
   },
   reaches: situationNames,
   floor: { simulated: 60 * second, acked: 1_000, faults: 15 },

@@ -103,7 +103,8 @@ export class Story {
           ? `the disk of ${node} is itself again`
           : `the disk of ${node} is ${detail} times slower`,
       );
-    } else if (fault === "healed") this.tell(at, "all faults end, every node runs");
+    } else if (fault === "left-alone") this.tell(at, `${node} has given up, and is left as it is`);
+    else if (fault === "healed") this.tell(at, "all faults end, every node runs");
   }
 
   private tell(at: Micros, text: string): void {

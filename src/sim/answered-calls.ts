@@ -1,7 +1,7 @@
 import type { GroupId } from "../core/base/brand.ts";
 import type { Micros } from "../core/base/units.ts";
 import { millisecond, second } from "../core/base/units.ts";
-import type { ClusterModel } from "./checker/cluster-model.ts";
+import type { Member } from "./checker/cluster-model.ts";
 import type { RunViolation, WorkloadPort } from "./scenario.ts";
 
 /** Sooner than clients give up a connection that owes an answer. */
@@ -17,16 +17,21 @@ export const busyFor: Micros = 400 * millisecond;
  */
 export class AnsweredCalls {
   private readonly workload: WorkloadPort;
-  private readonly model: ClusterModel;
   private readonly groups: readonly GroupId[];
+  private readonly membersOf: (group: GroupId) => readonly Member[];
   private readonly floors = new Map<GroupId, number>();
   /** Since when all is well. */
   since: Micros = Number.POSITIVE_INFINITY;
 
-  constructor(workload: WorkloadPort, model: ClusterModel, groups: readonly GroupId[]) {
+  /** @param membersOf those of a group that take part. */
+  constructor(
+    workload: WorkloadPort,
+    groups: readonly GroupId[],
+    membersOf: (group: GroupId) => readonly Member[],
+  ) {
     this.workload = workload;
-    this.model = model;
     this.groups = groups;
+    this.membersOf = membersOf;
   }
 
   /** @returns whether the burst begins now. */
@@ -39,7 +44,7 @@ export class AnsweredCalls {
 
   /** What a clog held back before the faults ended may still be on its way to a member. */
   private isWell(group: GroupId): boolean {
-    const { members } = this.model.group(group);
+    const members = this.membersOf(group);
     const leader = members.find(({ role }) => role === "leader");
     if (leader === undefined) return false;
     const floor = this.floors.get(group) ?? leader.commitIndex;

@@ -53,11 +53,12 @@ export class Cluster {
     this.world = world;
     this.groups = options.groups;
     this.createNode = options.createNode;
-    this.operator = new Operator(
-      world,
-      (node) => this.of(node).process.life,
-      (node, life) => this.replace(node, life),
-    );
+    this.operator = new Operator(world, {
+      nodes: () => this.nodes,
+      lifeOf: (node) => this.of(node).process.life,
+      isWhole: (node) => this.decay.isWhole(node),
+      restart: (node, life) => this.replace(node, life),
+    });
     this.decay = new Decay(world, {
       groups: this.groups,
       budget: options.budget,
@@ -287,9 +288,9 @@ export class Cluster {
     disk.tree.wipe();
   }
 
-  /** Ends every fault done here: all nodes run, nothing is cut, clogged or slow. */
+  /** Ends every fault done here: all nodes run, but for one that gave up and is left alone; nothing is cut, clogged or slow. */
   heal(): void {
-    this.operator.hurry(this.nodes);
+    this.operator.hurry();
     for (const cut of [...this.cuts]) this.healCut(cut);
     for (const slot of this.slots) {
       slot.process.turnsLeft = 0;

@@ -14,11 +14,15 @@ export function settingsOf(scenario: Scenario, random: SeededRandom): FaultSetti
   return drawSettings({ ...faults, ...load, ...drawPaces(disturbances, random) }, random, {});
 }
 
+/** Clients of each group that follow its log where a node may be left alone: several, so that one is likely to sit there. */
+const watchers = 3;
+
 /** The load of a run whose settings are these. */
 export function loadOf({ workload }: Scenario, settings: Readonly<FaultSettings>): WorkloadOptions {
   return {
     ...workload,
     sessionSpan: settings["load.sessionSpan"],
     transferEvery: settings["load.transferEvery"],
+    watchers: settings["operator.away"] === 0 ? 0 : watchers,
   };
 }

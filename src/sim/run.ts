@@ -8,6 +8,7 @@ import type { Checkers } from "./checker/all.ts";
 import { allCheckers } from "./checker/all.ts";
 import type { NodeAtEnd, Violation } from "./checker/checker.ts";
 import { progressWithin } from "./checker/liveness.ts";
+import { tailsWithin } from "./checker/tails-go-on.ts";
 import { Cluster } from "./cluster.ts";
 import { coreNode } from "./core-node.ts";
 import { DiskTruth } from "./disk-truth.ts";
@@ -29,6 +30,7 @@ import type {
 } from "./scenario.ts";
 import type { FaultSettings } from "./settings.ts";
 import { drawSettings, healSettings } from "./settings.ts";
+import { Settled } from "./settled.ts";
 import { Situations } from "./situations.ts";
 import { drawGroups, drawNodes } from "./topology.ts";
 import { createWorkload } from "./workload/workload.ts";
@@ -42,7 +44,7 @@ const finishWithin: Micros = 10 * second;
 /** Clients that fell silent stay so until all members have come to the same end, which they must without a new append. */
 const quietWithin: Micros = 8 * second;
 
-type Phase = "faults" | "quiet" | "progress" | "busy" | "finish" | "settle" | "over";
+type Phase = "faults" | "quiet" | "progress" | "busy" | "finish" | "watch" | "settle" | "over";
 
 /** One rehearsal under way. `advance` it until it says that it is over; `result` then tells. */
 export class SimRun {
@@ -59,6 +61,7 @@ export class SimRun {
   private readonly situations: Situations;
   private readonly workload: WorkloadPort;
   private readonly answers: AnsweredCalls;
+  private readonly settled: Settled;
   /** By then whoever holds a connection, or dials one, that fell silent during the faults has given it up. */
   private noticedAt: Micros = Number.POSITIVE_INFINITY;
   private phase: Phase = "faults";
@@ -121,7 +124,11 @@ export class SimRun {
     const load = loadOf(scenario, this.settings);
     this.workload = (options.createWorkload ?? createWorkload)(this.workloadWorld(), load);
     this.nemesis.crowds = (group) => this.workload.crowd?.(group);
-    this.answers = new AnsweredCalls(this.workload, this.checkers.model, this.groups);
+    this.settled = new Settled(this.checkers.model, this.groups, {
+      hasStarted: (node) => this.cluster.hasStarted(node),
+      leftAlone: () => this.cluster.operator.leftAlone,
+    });
+    this.answers = new AnsweredCalls(this.workload, this.groups, (group) => this.settled.members(group));
     this.guard(() => this.begin());
   }
 
@@ -212,9 +219,10 @@ export class SimRun {
       if (this.now >= this.noticedAt && this.answers.begins(this.now)) this.enter("busy", busyFor);
       else if (due) this.finish();
     } else if (this.phase === "finish") {
-      if (this.finished) this.enter("settle", finishWithin);
+      if (this.finished) this.lookForTails(false);
       else if (due) this.stalled(`the last reads did not end: ${this.workload.waitingFor()}`);
-    } else if (this.phase === "settle" && (due || this.settled())) this.checkEnd();
+    } else if (this.phase === "watch") this.lookForTails(due);
+    else if (this.phase === "settle" && (due || this.settled.isSettled())) this.checkEnd();
   }
 
   private enter(phase: Phase, within: Micros): void {
@@ -227,6 +235,8 @@ export class SimRun {
     healSettings(this.world.settings);
     this.noticedAt = this.now + this.world.settings["network.timeout"];
     this.cluster.heal();
+    const left = this.cluster.operator.leftAlone;
+    if (left !== undefined) this.workload.avoid?.(left);
     this.checkers.liveness.healed(this.now);
     this.world.trace.fault("", "healed", "");
     if (!this.quiet) return this.enter("progress", progressWithin);
@@ -236,9 +246,9 @@ export class SimRun {
 
   /** What a lost message left behind must be made good though nothing new is appended. */
   private lookForQuiet(due: boolean): void {
-    const settled = this.settled();
+    const settled = this.settled.isSettled();
     if (!settled && !due) return;
-    if (!settled && !this.someoneIsOut()) {
+    if (!settled && !this.settled.someoneIsOut()) {
       this.stalled("the members have not come to the same end, and nothing is appended that would help them");
       return;
     }
@@ -267,33 +277,14 @@ export class SimRun {
     this.enter("finish", finishWithin);
   }
 
-  /** What is damaged is being mended; only a voter whose directory was emptied stays out for good, and it follows. */
-  private someoneIsOut(): boolean {
-    return this.groups.some((group) =>
-      this.checkers.model
-        .group(group)
-        .members.some(
-          ({ node, standing, wiped }) =>
-            !this.cluster.hasStarted(node) || (standing !== "member" && standing !== "wiped" && !wiped),
-        ),
-    );
-  }
-
-  private settled(): boolean {
-    if (this.someoneIsOut()) return false;
-    for (const group of this.groups) {
-      const all = this.checkers.model.group(group).members;
-      const members = all.filter(({ standing }) => standing === "member" || standing === "wiped");
-      const first = members[0];
-      if (first === undefined) continue;
-      const same = (index: number): boolean => index === first.commitIndex;
-      const ended = members.every(
-        ({ commitIndex, lastIndex, syncedIndex }) =>
-          same(commitIndex) && same(lastIndex) && same(syncedIndex),
-      );
-      if (!ended) return false;
-    }
-    return true;
+  /** The last read is over: those that follow the log have come as far, or have a while to. */
+  private lookForTails(due: boolean): void {
+    const { histories } = this.workload;
+    const { tails } = this.checkers;
+    if (this.scenario.budget === "unrestricted" || !tails.isBehind(histories)) {
+      this.enter("settle", finishWithin);
+    } else if (this.phase === "finish") this.enter("watch", tailsWithin);
+    else if (due) tails.overdue(this.now, histories);
   }
 
   private checkEnd(): void {
@@ -369,7 +360,10 @@ export class SimRun {
       this.checkers.model.group(group).members.map((member) => ({
         node: member.node,
         group,
-        live: this.cluster.isUp(member.node) && !this.cluster.isPaused(member.node),
+        live:
+          this.cluster.isUp(member.node) &&
+          !this.cluster.isPaused(member.node) &&
+          !this.settled.isGivenUp(member),
         standing: member.standing,
         commitIndex: member.commitIndex,
       })),

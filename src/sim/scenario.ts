@@ -42,6 +42,8 @@ export interface WorkloadOptions {
   readonly burstEvery?: Micros;
   /** Leadership is asked to move to a drawn node about this often. Never when left out or 0. */
   readonly transferEvery?: Micros;
+  /** Clients of each group that do nothing but follow its log from the first index, all along. None when left out. */
+  readonly watchers?: number;
 }
 
 /** What the median of many runs must come to at least: a rehearsal is no stroll. */
@@ -199,6 +201,8 @@ export interface WorkloadPort {
   start(): void;
   /** No new calls for a while; those under way go on. */
   pause?(paused: boolean): void;
+  /** Nothing is asked of this node by name any more: it has given up, and nobody comes to it. */
+  avoid?(node: NodeId): void;
   /** Every client asks for many reads at once. */
   burst?(): void;
   /** New clients come to a group, all at once, and go again. */

@@ -52,6 +52,7 @@ export type KnobPath =
   | "load.sessionSpan"
   | "load.transferEvery"
   | "process.sessionsSpread"
+  | "operator.away"
   | NemesisKnob;
 
 /** The mean distance between two of a disturbance; 0 when it takes no part. */
@@ -151,6 +152,12 @@ export const knobs: { readonly [path in KnobPath]: Knob } = {
     max: 4,
     about:
       "each start of a node draws a `sessionsMax` of its own, up to so many above or below the usual one",
+  },
+  "operator.away": {
+    unit: "count",
+    calm: 0,
+    max: 1,
+    about: "1: the first node that gives up is left as it is, and tails are watched",
   },
   // Last of all: their paces are drawn elsewhere.
   ...nemesisKnobs,

@@ -27,6 +27,7 @@ export const situations = {
   "damage-mended": "a damaged record was mended from a peer",
   "damage-cut": "damaged records were cut, for they conflicted with the leader's log",
   "disk-failed": "a node gave up after its disk failed a write or a sync",
+  "failed-left-alone": "a node that had given up was left as it was to the end",
   "wiped-voter-back": "a voter came back with an empty directory",
   "leader-full": "the disk of a leader filled up",
   "no-op-on-reserve": "a leader whose disk was full committed its no-op from the reserve",
@@ -236,6 +237,7 @@ export class Situations implements TraceReader {
     if (fault === "pause") this.paused.add(node);
     else if (fault === "resume") this.paused.delete(node);
     else if (fault === "wipe") this.wiped.add(node);
+    else if (fault === "left-alone") this.count("failed-left-alone");
     else if (fault === "queue-full") this.count("queue-full");
     else if (fault === "crash") {
       for (const [member, seen] of this.seen) {

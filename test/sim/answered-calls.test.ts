@@ -40,7 +40,10 @@ function calls(trace: Trace): { readonly answers: AnsweredCalls; readonly bursts
     },
     overdue: (since: number, within: number) => (10 * second - since > within ? "c0 made a call" : undefined),
   } as Partial<WorkloadPort> as WorkloadPort;
-  return { answers: new AnsweredCalls(workload, trace.checkers.model, [group]), bursts: () => bursts };
+  return {
+    answers: new AnsweredCalls(workload, [group], () => trace.checkers.model.group(group).members),
+    bursts: () => bursts,
+  };
 }
 
 describe("answered-calls", () => {

@@ -63,6 +63,7 @@ describe("rare situations", () => {
     ]);
     const late = new Watched().elect(0, 1, [0, 1]).replicate([0, 1], 1, first).commit(0, 1, 0, true);
     expect(late.fault(0, "crash").seen).to.deep.equal([]);
+    expect(new Watched().fault(0, "left-alone").seen).to.deep.equal(["failed-left-alone"]);
     const wiped = new Watched().fault(0, "wipe").recovered(0, end, { term: 1, votedFor: "" }, "wiped");
     expect(wiped.seen).to.deep.equal(["wiped-voter-back"]);
   });

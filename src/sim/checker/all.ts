@@ -31,6 +31,7 @@ import { SoundRefusal } from "./sound-refusal.ts";
 import { SoundStanding } from "./sound-standing.ts";
 import { StateMachineSafety } from "./state-machine-safety.ts";
 import { TailIntegrity } from "./tail-integrity.ts";
+import { TailsGoOn } from "./tails-go-on.ts";
 import { LawfulTransfer } from "./transfers.ts";
 import { Troubles } from "./troubles.ts";
 import { TrueMatch } from "./true-match.ts";
@@ -44,6 +45,8 @@ export interface Checkers {
   readonly applied: AppliedLog;
   /** The runner tells this one when the faults are over. */
   readonly liveness: Liveness;
+  /** And asks this one, once the last read is over. */
+  readonly tails: TailsGoOn;
 }
 
 /** @param disks what is really on them; without it nobody asks. */
@@ -53,6 +56,7 @@ export function allCheckers(report: Report, topology: Topology, disks?: SyncedRe
   const harmed = new HarmedRecords();
   const watched = { intakes: new Intakes(model), troubles: new Troubles() };
   const liveness = new Liveness(report, model, topology);
+  const tails = new TailsGoOn(report);
   const all: readonly Checker[] = [
     model,
     applied,
@@ -90,6 +94,7 @@ export function allCheckers(report: Report, topology: Topology, disks?: SyncedRe
     new SoundRefusal(report),
     new Convergence(report, model),
     liveness,
+    tails,
   ];
-  return { all, model, applied, liveness };
+  return { all, model, applied, liveness, tails };
 }

@@ -29,7 +29,7 @@ export interface Topology {
 export interface NodeAtEnd {
   readonly node: NodeId;
   readonly group: GroupId;
-  /** Running, not paused, and able to reach a quorum. */
+  /** Running, not paused, and able to reach a quorum; not one that has given up and is left alone. */
   readonly live: boolean;
   readonly standing: Standing;
   readonly commitIndex: number;

@@ -47,6 +47,12 @@ export interface Crowd {
   until: Micros;
 }
 
+/** A tail from the first index that somebody follows to the end. */
+export interface Watch {
+  readonly client: number;
+  readonly tail: number;
+}
+
 /** When ok: the key of the payload at `index`, `internalKey` for an internal entry, or undefined for "out of range": nothing was committed there yet. */
 export interface GetOperation extends Call {
   readonly kind: "get";
@@ -79,6 +85,10 @@ export interface History {
   readonly operations: readonly Operation[];
   /** When clients were full. */
   readonly crowds?: readonly Crowd[];
+  /** Tails that have to come to the end of the log. */
+  readonly watches?: readonly Watch[];
+  /** The last index that a client's entry has, as the last read of all found it; left out before. */
+  readonly end?: number;
 }
 
 /**

@@ -9,6 +9,7 @@ import type {
   Operation,
   ReadIndexOperation,
   TailOperation,
+  Watch,
 } from "./history.ts";
 import { decodePayload } from "./payload.ts";
 
@@ -23,6 +24,8 @@ export class Recorder implements History {
   readonly group: GroupId;
   readonly operations: Operation[] = [];
   readonly crowds: Crowd[] = [];
+  readonly watches: Watch[] = [];
+  end?: number;
   /** Entries acknowledged so far. */
   acked = 0;
   /** The highest index that any client was told of; -1 before the first. */
@@ -101,6 +104,13 @@ export class Recorder implements History {
   newTail(): number {
     this.tails += 1;
     return this.tails - 1;
+  }
+
+  /** A number for a new tail that has to come to the end. */
+  newWatch(client: number): number {
+    const tail = this.newTail();
+    this.watches.push({ client, tail });
+    return tail;
   }
 
   tailed(

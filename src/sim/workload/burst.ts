@@ -22,8 +22,8 @@ const beyondEnd = 1_000;
 
 /** What a burst asks of its client. */
 export interface BurstClient {
-  readonly highestIndex: number;
-  readonly nodes: readonly NodeId[];
+  highestIndex(): number;
+  nodeAt(draw: number): NodeId;
   get(index: number, target: Target): void;
   append(bytes: number): void;
   /** @returns what ends the tail. */
@@ -68,11 +68,9 @@ export class Bursts {
 
   private ask(kind: number): void {
     const { client } = this;
-    const { nodes } = client;
     const aim = this.draw(1);
-    const target: Target =
-      aim % 2 === 0 ? "leader" : { node: nodes[Math.floor(aim / 2) % nodes.length] as NodeId };
-    const end = client.highestIndex + 1;
+    const target: Target = aim % 2 === 0 ? "leader" : { node: client.nodeAt(Math.floor(aim / 2)) };
+    const end = client.highestIndex() + 1;
     if (kind === 0) {
       const count = between(this.draw(3), readsMin, readsMax);
       for (let i = 0; i < count; i++) client.get(end + beyondEnd + i, target);

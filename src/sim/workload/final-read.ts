@@ -3,6 +3,7 @@ import type { Done } from "../../core/base/task.ts";
 import type { Micros } from "../../core/base/units.ts";
 import { second } from "../../core/base/units.ts";
 import type { Client } from "../../core/client/client.ts";
+import type { Target } from "../../core/client/client-event.ts";
 import type { Recorder } from "../history/recorder.ts";
 
 const readIndexTimeout: Micros = 30 * second;
@@ -15,15 +16,18 @@ export class FinalRead {
   private readonly number: number;
   private readonly recorder: Recorder;
   private readonly now: () => Micros;
+  private readonly target: Target;
   private end = -1;
   private next = 0;
   private ended = false;
 
-  constructor(client: Client, number: number, recorder: Recorder, now: () => Micros) {
+  /** @param target of whom the tail asks. */
+  constructor(client: Client, number: number, recorder: Recorder, now: () => Micros, target: Target) {
     this.client = client;
     this.number = number;
     this.recorder = recorder;
     this.now = now;
+    this.target = target;
   }
 
   start(done: Done<void>): void {
@@ -41,6 +45,7 @@ export class FinalRead {
   /** A tail tells of clients' entries only: it is over at the last one of those, which the log's own may follow. */
   private findEnd(index: number, done: Done<void>): void {
     this.end = index;
+    this.recorder.end = index;
     if (index < 0) {
       done(undefined, undefined);
       return;
@@ -63,7 +68,7 @@ export class FinalRead {
     const tail = this.recorder.newTail();
     const handle = this.client.tail(
       0,
-      {},
+      { target: this.target },
       {
         entries: (entries, next) => {
           if (this.ended) return;

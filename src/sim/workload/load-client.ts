@@ -60,7 +60,8 @@ export interface LoadWorld {
   at(at: Micros, act: () => void): void;
   /** @param pendingAppendsMax the client's room for appends; undefined for the default, which is never reached. */
   connect(host: ClientHost, pendingAppendsMax: number | undefined, drained: () => void): Client;
-  readonly nodes: readonly NodeId[];
+  /** A node that is asked for by name. */
+  nodeAt(draw: number): NodeId;
 }
 
 /** One client under load: it calls at drawn moments, keeps several calls in flight, and writes down what came of each. */
@@ -187,7 +188,7 @@ export class LoadClient {
     if (kind < 4) return "leader";
     if (kind === 4) return "any";
     if (kind === 5) return "follower";
-    return { node: this.world.nodes[Math.floor(draw / 8) % this.world.nodes.length] as NodeId };
+    return { node: this.world.nodeAt(Math.floor(draw / 8)) };
   }
 
   private timeout(): Micros {
@@ -236,7 +237,7 @@ export class LoadClient {
     this.echoes += 1;
     const draw = this.host.random.draw("echo", this.echoes);
     if (draw % echoOf !== 0) return;
-    const node = this.world.nodes[(draw >>> 8) % this.world.nodes.length] as NodeId;
+    const node = this.world.nodeAt(draw >>> 8);
     if ((draw >>> 4) % 2 === 0) this.readIndexOf({ node });
     else this.getAt(index, { node });
   }
@@ -349,10 +350,8 @@ export class LoadClient {
   private burstClient(): BurstClient {
     const { recorder, world } = this;
     return {
-      get highestIndex() {
-        return recorder.highestIndex;
-      },
-      nodes: world.nodes,
+      highestIndex: () => recorder.highestIndex,
+      nodeAt: (draw) => world.nodeAt(draw),
       get: (index, target) => this.getAt(index, target),
       append: (bytes) => this.appendAll([bytes]),
       tail: (from, target) => this.tail(from, target, () => undefined),

@@ -1,4 +1,4 @@
-import type { GroupId } from "../../core/base/brand.ts";
+import type { GroupId, NodeId } from "../../core/base/brand.ts";
 import { LogError } from "../../core/base/errors.ts";
 import type { Done } from "../../core/base/task.ts";
 import type { Micros } from "../../core/base/units.ts";
@@ -14,6 +14,7 @@ import { Strangers } from "./crowd.ts";
 import { FinalRead } from "./final-read.ts";
 import type { LoadWorld } from "./load-client.ts";
 import { LoadClient } from "./load-client.ts";
+import { Watcher } from "./watcher.ts";
 
 /** The seed scales the scenario's rates by a drawn part of these hundredths. */
 const ratePercentMin = 50;
@@ -28,6 +29,7 @@ interface GroupLoad {
   readonly clients: readonly LoadClient[];
   readonly world: LoadWorld;
   readonly strangers: Strangers;
+  readonly watchers: readonly Watcher[];
 }
 
 /** Clients on hosts of their own that append, read and tail every group of the cluster. */
@@ -39,11 +41,14 @@ export class Workload implements WorkloadPort {
   private stopped = false;
   private paused = false;
   private transfers = 0;
+  /** Those of which clients ask by name. */
+  private named: readonly NodeId[];
   private reading: readonly FinalRead[] = [];
 
   constructor(world: WorkloadWorld, options: WorkloadOptions) {
     this.world = world;
     this.options = scaled(options, world);
+    this.named = world.nodes.map(({ node }) => node);
     this.loads = world.groups.map((group) => this.load(group));
     const host = world.client();
     const clients = new Map(world.groups.map((group) => [group, connect(world, group, host)]));
@@ -61,13 +66,17 @@ export class Workload implements WorkloadPort {
   }
 
   start(): void {
-    for (const load of this.loads) for (const client of load.clients) client.start();
+    for (const { clients, watchers } of this.loads) for (const one of [...clients, ...watchers]) one.start();
     this.planTransfer();
   }
 
   pause(paused: boolean): void {
     this.paused = paused;
     for (const load of this.loads) for (const client of load.clients) client.paused = paused;
+  }
+
+  avoid(node: NodeId): void {
+    this.named = this.named.filter((other) => other !== node);
   }
 
   burst(): void {
@@ -89,9 +98,11 @@ export class Workload implements WorkloadPort {
       return;
     }
     let left = this.loads.length;
-    this.reading = this.loads.map(({ group, recorder }) => {
+    this.reading = this.loads.map(({ group, recorder, watchers }) => {
       const client = this.asker.clients.get(group) as Client;
-      return new FinalRead(client, this.asker.host.client, recorder, () => this.world.now());
+      // Where tails are watched this one is their measure: it does not sit where one of them may be stuck.
+      const target = watchers.length > 0 ? "leader" : "any";
+      return new FinalRead(client, this.asker.host.client, recorder, () => this.world.now(), target);
     });
     for (const read of this.reading) {
       read.start((error) => {
@@ -146,7 +157,7 @@ export class Workload implements WorkloadPort {
       at: (at, act) => this.world.at(at, act),
       connect: (host, pendingAppendsMax, drained) =>
         connect(this.world, group, host, { pendingAppendsMax, drained }),
-      nodes: this.world.nodes.map(({ node }) => node),
+      nodeAt: (draw) => this.named[draw % this.named.length] as NodeId,
     };
     const clients: LoadClient[] = [];
     const { clients: count } = this.options;
@@ -167,7 +178,11 @@ export class Workload implements WorkloadPort {
       connect: (host) => connect(this.world, group, host),
       now: world.now,
     });
-    return { group, recorder, clients, world, strangers };
+    const watchers = Array.from({ length: this.options.watchers ?? 0 }, () => {
+      const host = this.world.client();
+      return new Watcher(host, connect(this.world, group, host), recorder, world.now);
+    });
+    return { group, recorder, clients, world, strangers, watchers };
   }
 
   /** Asks for a change of leaders now and then. Whether it happens is the cluster's affair. */
