@@ -216,7 +216,7 @@ const limitKeys: readonly ConfigKey[] = [
     "Uncommitted bytes at a leader; more is refused.",
   ),
   limit("uncommittedEntriesMax", "", [1, 1_048_576], "Uncommitted entries at a leader; more are refused."),
-  limit("pendingReadsMax", "", [1, 1_048_576], "Linearizable reads that wait for their confirmation."),
+  limit("pendingReadsMax", "", [1, 1_048_576], "Linearizable reads that wait to be confirmed or applied."),
   limit("pendingAppendsMax", "", [1, 1_048_576], "Appends accepted and not yet answered."),
   limit(
     "pendingAppendBytesMax",
