@@ -61,5 +61,6 @@ export const bitRot: Scenario = {
     rotTail: { first: 3 * second, min: 3 * second, max: 10 * second },
     closedRot: { first: 2 * second, min: 2 * second, max: 8 * second },
     mendingError: { first: 4 * second, min: 6 * second, max: 20 * second },
+    lostMending: { first: 2 * second, min: 3 * second, max: 10 * second },
   },
 };

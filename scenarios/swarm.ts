@@ -88,5 +88,6 @@ export const swarm: Scenario = {
     heldAnswers: sometimes(6),
     formerAnswers: sometimes(8),
     crowd: sometimes(9),
+    lostMending: sometimes(6),
   },
 };

@@ -74,10 +74,14 @@ export class DiskWorld {
   readonly trace: TraceSink;
   /** Told of every file that is about to be made. */
   onNewFile: ((path: string) => void) | undefined;
+  /** Told of every write in place of something that was written before. */
+  onOverwrite: ((path: string) => void) | undefined;
   /** Set by whoever is to harm what the disk holds. */
   harm: DiskHarm | undefined;
   /** Work that fails the next time that it is asked for, by order. */
   failNext: Work | undefined;
+  /** The file whose next sync fails, by order. */
+  failSyncOf: string | undefined;
   private stalledUntil: Micros = 0;
   private reads = 0;
   private writes = 0;
@@ -130,7 +134,7 @@ export class DiskWorld {
     const n = this.operations++;
     const { path } = on;
     const failed =
-      on.sound !== true && this.fails(work, n)
+      on.sound !== true && this.fails(work, n, path)
         ? new DiskFault("io", `${work} of ${path} failed on ${this.host.id}`)
         : undefined;
     const stall = this.stall.value(n, this.settings["disk.stall"], this.settings["disk.stallMax"]);
@@ -156,10 +160,12 @@ export class DiskWorld {
     );
   }
 
-  private fails(work: Work, n: number): boolean {
+  private fails(work: Work, n: number, path: string): boolean {
     const { settings } = this;
-    const ordered = this.failNext === work;
-    if (ordered) this.failNext = undefined;
+    const named = work === "sync" && this.failSyncOf === path;
+    const ordered = this.failNext === work || named;
+    if (named) this.failSyncOf = undefined;
+    else if (ordered) this.failNext = undefined;
     const any = this.errors.chance(n, settings["disk.ioError"]);
     return this.errorsOf[work].chance(n, settings[errorKnobs[work]]) || any || ordered;
   }
@@ -168,6 +174,7 @@ export class DiskWorld {
   recover(): void {
     this.stalledUntil = 0;
     this.failNext = undefined;
+    this.failSyncOf = undefined;
   }
 
   /** What a read gives: where chance says so, in places something stale or misplaced. */

@@ -121,6 +121,14 @@ export class Nemesis implements NemesisWorld {
     }
   }
 
+  watchOverwrites(act: (node: NodeId, path: string) => void): void {
+    for (const node of this.nodes) {
+      this.cluster.diskOf(node).onOverwrite = (path) => {
+        if (!this.ended) act(node, path);
+      };
+    }
+  }
+
   after(delay: Micros, act: () => void): void {
     this.world.scheduler.call(this.now() + delay, act);
   }
@@ -254,5 +262,9 @@ export class Nemesis implements NemesisWorld {
 
   failDisk(node: NodeId, work: Work): void {
     if (!this.ended) this.cluster.diskOf(node).failNext = work;
+  }
+
+  failSyncOf(node: NodeId, path: string): void {
+    if (!this.ended) this.cluster.diskOf(node).failSyncOf = path;
   }
 }

@@ -32,6 +32,7 @@ export class OpenFile implements DiskFile {
     const full = this.noRoom(offset + length);
     // The page cache changes at once, so a crash before the completion finds any part of the write.
     if (full === undefined && length > 0) {
+      if (offset < file.end) world.onOverwrite?.(this.path);
       world.writing(file, offset, parts, length);
       file.write(offset, parts, n);
     }

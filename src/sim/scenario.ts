@@ -99,6 +99,8 @@ export interface NemesisWorld {
   watch(kinds: readonly TraceKind[], act: (event: TraceEvent) => void): void;
   /** Calls `act` at every file that a node is about to make, until the faults end. For one nemesis of a scenario. */
   watchNewFiles(act: (node: NodeId, path: string) => void): void;
+  /** Calls `act` at every write of a node's in place of something that was written before, as `watchNewFiles` does. */
+  watchOverwrites(act: (node: NodeId, path: string) => void): void;
   /** Calls `act` after `delay`, also when the faults have ended. */
   after(delay: Micros, act: () => void): void;
   /**
@@ -163,6 +165,8 @@ export interface NemesisWorld {
   crowd(group: GroupId): void;
   /** The next operation of this kind on the node's disk fails with an I/O error. */
   failDisk(node: NodeId, work: Work): void;
+  /** The next sync of this file of the node's fails. */
+  failSyncOf(node: NodeId, path: string): void;
 }
 
 /** What the trace says of the end of a process that was not killed. */

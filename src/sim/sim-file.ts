@@ -75,6 +75,11 @@ export class SimFile {
     return this.chunks.looseCount;
   }
 
+  /** Behind the last byte that anything was ever written to, but zeros over nothing. */
+  get end(): number {
+    return this.writtenEnd;
+  }
+
   /** What is there now of `length` bytes from `offset`. Later changes of the file do not show in it, and nobody may change it. */
   read(offset: number, length: number): Uint8Array {
     return this.chunks.view(offset, Math.max(offset, Math.min(offset + length, this.length)));

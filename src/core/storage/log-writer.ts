@@ -238,6 +238,7 @@ export class LogWriter {
     this.unmarked = point.end.index >= 0;
     this.spare.keepAheadOf(this.place.offset, this.active.size);
     this.spare.release();
+    yield* this.forgetMending();
   }
 
   private *cutPoint(from: number, before: LogEnd | undefined): Task<CutPoint> {
@@ -337,10 +338,17 @@ export class LogWriter {
   }
 
   private *fill(filling: Filling, copies: readonly Entry[]): Task<boolean> {
-    const filled = yield* fillHole(this.files, filling, copies, this.meta.record.cut.generation);
+    const filled = yield* fillHole({ files: this.files, meta: this.meta }, filling, copies);
     this.filling = filled;
     if (filled === undefined) return false;
     this.holes.replace(filling.hole, filled.hole);
+    yield* this.forgetMending();
     return true;
+  }
+
+  /** Where nothing is damaged any more the next opening need not write anything again. */
+  private *forgetMending(): Task<void> {
+    if (this.holes.all.length > 0 || this.meta.record.mending === undefined) return;
+    yield* wait<void>((done) => this.meta.saveMending(undefined, done));
   }
 }

@@ -9,6 +9,7 @@ import type { Extent, Hole } from "./damage.ts";
 import { freshFrom } from "./damage.ts";
 import { alignUp, batchHeaderBytes, positionOf, segmentHeaderBytes } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
+import type { MetaFile } from "./meta-file.ts";
 import { continues } from "./scanner.ts";
 import type { Segment } from "./segment.ts";
 
@@ -43,18 +44,19 @@ export function chainsInto(before: LogEnd, entries: readonly Entry[], after: Log
   return continues(end, after);
 }
 
+/** A log's files, and where is noted what is written into them: a process that comes after this one writes it again. */
+export interface Mended {
+  readonly files: LogFiles;
+  readonly meta: MetaFile;
+}
+
 /**
  * Puts copies that chain in place of a hole's records, from its front on, and syncs. A fresh batch gets its header last,
  * once all that fits has come: a crash half-way leaves damage as before, or less, and no piece takes room for a header of
  * its own, which there might not be.
  * @returns how far the hole is filled; undefined when the copies do not fit into the places that are there.
  */
-export function* fillHole(
-  files: LogFiles,
-  begin: Filling,
-  entries: readonly Entry[],
-  generation: number,
-): Task<Filling | undefined> {
+export function* fillHole(log: Mended, begin: Filling, entries: readonly Entry[]): Task<Filling | undefined> {
   let filling = begin;
   for (let next = 0; ; ) {
     const extent = filling.hole.extents[0];
@@ -70,11 +72,11 @@ export function* fillHole(
     };
     const whole = next < entries.length || filled.end.index === filling.hole.after.index;
     if (extent.lastIndex !== undefined && differs(filled.offset, extent.to, whole)) {
-      filling = yield* clipped(files, filling, extent);
+      filling = yield* clipped(log, filling, extent);
       next -= count;
       continue;
     }
-    yield* place(files, filling, filled, { extent, taken, whole, generation });
+    yield* place(log, filling, filled, { extent, taken, whole });
     filling = shrunk(filled, extent, whole);
     if (next === entries.length) return filling;
   }
@@ -86,10 +88,13 @@ function differs(offset: number, to: number, whole: boolean): boolean {
 }
 
 /** A good batch keeps what is good of it; what its other records were is from now on a place whose header is lost. */
-function* clipped(files: LogFiles, { hole }: Filling, extent: Extent): Task<Filling> {
-  assert(hole.batch !== undefined, "the batch of the damage is known");
+function* clipped(log: Mended, { hole }: Filling, extent: Extent): Task<Filling> {
+  const { batch } = hole;
+  assert(batch !== undefined, "the batch of the damage is known");
+  const { files } = log;
   const segment = files.get(extent.segment);
-  const point = cutWithin(hole.batch, extent.from, hole.before, extent.to);
+  const point = cutWithin(batch, extent.from, hole.before, extent.to);
+  yield* note(log, segment, batch.place.offset, batchHeaderBytes);
   yield* clipBatch(files, segment, point);
   yield* wait<void>((done) => segment.file.sync(done));
   return beginFilling(freshFrom(hole, alignUp(point.place.offset)));
@@ -117,30 +122,46 @@ interface Step {
   readonly taken: readonly Entry[];
   /** The extent is done with. */
   readonly whole: boolean;
-  readonly generation: number;
 }
 
 /** Writes and syncs the records of one step, and the header of a fresh batch behind them. */
-function* place(files: LogFiles, from: Filling, to: Filling, step: Step): Task<void> {
-  const { extent, taken, whole, generation } = step;
+function* place(log: Mended, from: Filling, to: Filling, step: Step): Task<void> {
+  const { extent, taken, whole } = step;
+  const { files, meta } = log;
   const segment = files.get(extent.segment);
   const fresh = extent.lastIndex === undefined && whole && to.end.index > from.hole.before.index;
-  const header = fresh ? batchHeader(files, extent, to, generation) : undefined;
+  const header = fresh ? batchHeader(files, extent, to, meta.record.cut.generation) : undefined;
   const parts = recordParts(taken);
   // A segment that grows ends where a frame may begin.
   const end = whole && to.offset > segment.size ? alignUp(to.offset) : to.offset;
   if (end > to.offset) parts.push(new Uint8Array(end - to.offset));
   if (header !== undefined && from.offset === firstOffset(extent)) {
-    yield* writeSynced(segment, extent.from, [header, ...parts]);
+    yield* writeNoted(log, segment, extent.from, [header, ...parts]);
   } else {
-    if (parts.length > 0) yield* writeSynced(segment, from.offset, parts);
-    if (header !== undefined) yield* writeSynced(segment, extent.from, [header]);
+    if (parts.length > 0) yield* writeNoted(log, segment, from.offset, parts);
+    if (header !== undefined) yield* writeNoted(log, segment, extent.from, [header]);
   }
   segment.size = Math.max(segment.size, end);
 }
 
-function* writeSynced(segment: Segment, offset: number, parts: readonly Uint8Array[]): Task<void> {
+/**
+ * Nothing else tells a process that comes after this one whether the write is durable: it was killed before the sync, or the
+ * sync failed, and the kernel still gives what the disk does not hold.
+ */
+function* writeNoted(
+  log: Mended,
+  segment: Segment,
+  offset: number,
+  parts: readonly Uint8Array[],
+): Task<void> {
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  yield* note(log, segment, offset, bytes);
   yield* wait<void>((done) => segment.file.writeSynced(offset, parts, done));
+}
+
+/** What was noted before is durable by now: one write is under way at a time, and after one that failed there is none. */
+function* note({ meta }: Mended, { number }: Segment, from: number, bytes: number): Task<void> {
+  yield* wait<void>((done) => meta.saveMending({ segment: number, from, to: from + bytes }, done));
 }
 
 /** What is left once a step is done. Within a good batch every record counts at once. */

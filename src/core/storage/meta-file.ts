@@ -3,7 +3,7 @@ import type { Done, Task } from "../base/task.ts";
 import { runTask, wait } from "../base/task.ts";
 import type { Disk, DiskFile } from "../io/disk.ts";
 import { replaceFile } from "./identity.ts";
-import type { Cut, Meta, MetaRecord } from "./meta.ts";
+import type { Cut, Mending, Meta, MetaRecord } from "./meta.ts";
 import { decodeSlot, emptyMeta, encodeSlot, noCut, slotBytes } from "./meta.ts";
 
 export const metaName = "meta";
@@ -23,6 +23,7 @@ export class MetaFile {
   private mirrored = true;
   private meta: Meta;
   private cut: Cut;
+  private mending: Mending | undefined;
   private waiting: Done<void>[] = [];
   private writing = false;
   /** After a failed write or sync nothing is written again. */
@@ -42,6 +43,7 @@ export class MetaFile {
     this.newestSlot = newestSlot;
     this.meta = newest.meta;
     this.cut = newest.cut;
+    this.mending = newest.mending;
     this.failed = failed;
   }
 
@@ -59,6 +61,13 @@ export class MetaFile {
 
   saveCut(cut: Cut, done: Done<void>): void {
     this.cut = cut;
+    this.waiting.push(done);
+    this.next();
+  }
+
+  /** Notes what is about to be written in place of damaged records, or that all of it is durable. */
+  saveMending(mending: Mending | undefined, done: Done<void>): void {
+    this.mending = mending;
     this.waiting.push(done);
     this.next();
   }
@@ -95,7 +104,9 @@ export class MetaFile {
   }
 
   private *writeNext(): Task<void> {
-    const record = { sequence: this.newest.sequence + 1, meta: this.meta, cut: this.cut };
+    const { meta, cut, mending } = this;
+    const noted = mending === undefined ? {} : { mending };
+    const record: MetaRecord = { sequence: this.newest.sequence + 1, meta, cut, ...noted };
     const slot = 1 - this.newestSlot;
     yield* this.write(slot, record);
     this.newest = record;

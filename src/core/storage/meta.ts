@@ -7,7 +7,8 @@ import type { LogEnd } from "../base/entry.ts";
 import { emptyLogEnd } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import { placeSeed } from "./batch.ts";
-import { formatVersion } from "./format.ts";
+import type { Place } from "./format.ts";
+import { formatVersion, placeOf, positionOf } from "./format.ts";
 import { wholeOr } from "./whole.ts";
 
 /** What must survive a crash besides the log's records. */
@@ -30,12 +31,21 @@ export interface Cut {
 
 export const noCut: Cut = { position: 0, generation: 0, previous: emptyLogEnd };
 
+/** The bytes of a segment file that a mending writes: it may be shorter than `to` still. */
+export interface Mending {
+  readonly segment: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** One slot's record. */
 export interface MetaRecord {
   /** The newest of two valid slots has the higher one. */
   readonly sequence: number;
   readonly meta: Meta;
   readonly cut: Cut;
+  /** What was written last in place of damaged records, noted before: it may stand in the page cache only. */
+  readonly mending?: Mending;
 }
 
 export const peersMax = 16;
@@ -47,7 +57,7 @@ const textBytesMax = 64;
 
 /** A slot: magic, CRC32C of the rest, version, the record. Written whole, in one write. */
 export function encodeSlot(record: MetaRecord, directory: number, slot: number): Uint8Array {
-  const { meta, cut } = record;
+  const { meta, cut, mending } = record;
   assert(meta.peers.length <= peersMax, "peers fit their slot");
   const w = new ByteWriter(slotBytes);
   w.u32(magic).u32(0).u16(formatVersion);
@@ -57,6 +67,10 @@ export function encodeSlot(record: MetaRecord, directory: number, slot: number):
   for (const peer of meta.peers) w.ascii(peer.node).ascii(peer.incarnation);
   // The first records of version 1 had zeros here: no index.
   w.index(meta.divergedAt ?? -1);
+  // Zeros where nothing is being mended: no segment's records begin at its first byte.
+  if (mending !== undefined) {
+    w.u64(positionOf(mending.segment, mending.from)).u64(mending.to - mending.from);
+  }
   assert(w.position <= slotBytes, "a slot holds its record");
   const bytes = new Uint8Array(slotBytes);
   bytes.set(w.finish());
@@ -94,10 +108,16 @@ function readSlot(r: ByteReader): MetaRecord {
     peers.push({ node: nodeId(r.ascii(textBytesMax)), incarnation: r.ascii(textBytesMax) });
   }
   const divergedAt = r.index();
+  const mending = { ...placeOf(r.u64()), bytes: r.u64() };
   const meta: Meta = { term, votedFor: votedFor === "" ? "" : nodeId(votedFor), peers };
   return {
     sequence,
     meta: divergedAt < 0 ? meta : { ...meta, divergedAt },
     cut: { position, generation, previous },
+    ...(mending.bytes === 0 ? {} : { mending: rangeOf(mending) }),
   };
+}
+
+function rangeOf({ segment, offset, bytes }: Place & { readonly bytes: number }): Mending {
+  return { segment, from: offset, to: offset + bytes };
 }

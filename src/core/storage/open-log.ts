@@ -108,6 +108,7 @@ function* recover(
   options: StoreOptions,
 ): Task<{ scan: Scan; spare: Segment | undefined; headerWritten: boolean }> {
   const { cut } = meta.record;
+  yield* writeMendedAgain(files, meta, options.readBytesMax);
   const scan = yield* scanLog(files, cut, options);
   const { segment: active, offset } = scan.place;
   checkNoneMissing(files, scan, cut.position);
@@ -182,15 +183,39 @@ function* writeAgain(files: LogFiles, scan: Scan, pieceBytes: number): Task<void
   const segment = files.get(number);
   const stop = Math.min(scan.cut?.place.offset ?? scan.place.offset, segment.size);
   const proven = placeOf(scan.proven);
-  for (let at = proven.segment === number ? proven.offset : 0; at < stop; ) {
-    const from = at;
-    const length = Math.min(pieceBytes, stop - from);
-    const bytes = yield* wait<Uint8Array>((done) => segment.file.read(from, length, done));
+  const from = proven.segment === number ? proven.offset : 0;
+  yield* writeRangeAgain(segment, { from, to: stop }, pieceBytes);
+}
+
+/**
+ * So is what a mending wrote last, which lies before what is proven, whatever it is: before it is read, since that may give
+ * what the disk does not hold. A segment that is not there any more was cut since.
+ */
+function* writeMendedAgain(files: LogFiles, meta: MetaFile, pieceBytes: number): Task<void> {
+  const { mending } = meta.record;
+  if (mending === undefined) return;
+  const segment = files.segments.get(mending.segment);
+  if (segment !== undefined) {
+    const { from, to } = mending;
+    yield* writeRangeAgain(segment, { from, to: Math.min(to, segment.size) }, pieceBytes);
+  }
+  yield* wait<void>((done) => meta.saveMending(undefined, done));
+}
+
+function* writeRangeAgain(
+  { file }: Segment,
+  { from, to }: { readonly from: number; readonly to: number },
+  pieceBytes: number,
+): Task<void> {
+  for (let at = from; at < to; ) {
+    const offset = at;
+    const length = Math.min(pieceBytes, to - offset);
+    const bytes = yield* wait<Uint8Array>((done) => file.read(offset, length, done));
     if (bytes.length === 0) break;
-    yield* wait<void>((done) => segment.file.write(from, [bytes], done));
+    yield* wait<void>((done) => file.write(offset, [bytes], done));
     at += bytes.length;
   }
-  yield* wait<void>((done) => segment.file.sync(done));
+  yield* wait<void>((done) => file.sync(done));
 }
 
 /** A lost segment header tells nothing that the log does not: it is written again. */

@@ -1,5 +1,12 @@
 import type { GroupId, NodeId } from "../../core/base/brand.ts";
-import type { DamageEvent, FaultEvent, SyncEvent, TraceEvent, TraceKind } from "../../core/io/trace.ts";
+import type {
+  DamageEvent,
+  FaultEvent,
+  RecoveredEvent,
+  SyncEvent,
+  TraceEvent,
+  TraceKind,
+} from "../../core/io/trace.ts";
 import type { Checker } from "./checker.ts";
 
 /** `g0 12..15 sector`: the group and the records that a harmed disk cannot give any more. */
@@ -10,6 +17,8 @@ interface Range {
   readonly to: number;
   /** The node has said that it cannot read them; what is harmed anew after that is not mended with them. */
   readonly found: boolean;
+  /** Of an earlier life: what the node finds when it comes up again is the harm, or what took its place. */
+  readonly former: boolean;
   /** A read gave what was there before, or what is elsewhere; the disk itself holds what it should. */
   readonly passing: boolean;
 }
@@ -49,6 +58,7 @@ export class HarmedRecords implements Checker {
         // The cut may not have reached the disk.
         this.cuts.delete(`${event.node}/${event.group}`);
         this.open.delete(`${event.node}/${event.group}`);
+        if (event.standing === "member") this.whole(event);
         break;
       default:
         break;
@@ -68,17 +78,38 @@ export class HarmedRecords implements Checker {
     );
   }
 
+  private restarted(node: NodeId | ""): void {
+    this.misled.delete(node);
+    for (const [key, ranges] of this.harmed) {
+      if (key.startsWith(`${node}/`))
+        this.harmed.set(
+          key,
+          ranges.map((range) => ({ ...range, former: true })),
+        );
+    }
+  }
+
+  /**
+   * A node that found damage, and was stopped before it could tell that it mended it, comes up again and could read all: from
+   * now on it vouches for that, so it is mended.
+   */
+  private whole({ node, group }: RecoveredEvent): void {
+    if (this.misled.has(node)) return;
+    const left = this.of(node, group).filter((range) => !range.found || !range.former);
+    this.harmed.set(`${node}/${group}`, left);
+  }
+
   private note({ node, fault, detail }: FaultEvent): void {
     if (fault === "data-loss" || fault === "lost-sync" || fault === "wipe") this.lost.add(node);
     else if (fault === "stale-read") this.misled.add(node);
-    else if (fault === "restart") this.misled.delete(node);
+    else if (fault === "restart") this.restarted(node);
     if (fault !== "damage") return;
     const match = harmPattern.exec(detail);
     if (match === null) return;
     const group = match[1] as GroupId;
     const passing = detail.endsWith("stale read") || detail.endsWith("misdirected read");
     const told = { from: Number(match[2]), to: Number(match[3]) };
-    const range = { ...this.withOpen(`${node}/${group}`, told), found: false, passing };
+    const range = { ...this.withOpen(`${node}/${group}`, told), found: false, former: false, passing };
     this.harmed.set(`${node}/${group}`, [...this.of(node, group), range]);
   }
 

@@ -37,6 +37,8 @@ export const disturbances = {
     "the answers to a leader's last heartbeats reach it behind its clients' calls, when it has stood still",
   formerAnswers: "answers of a leader's former term reach it when it leads again, its tail cut meanwhile",
   crowd: "the leader crashes when it has committed, and more new clients come than sessions are kept",
+  lostMending:
+    "a process ends before what it mended is synced, and the power fails once the next one has recovered",
 } as const;
 
 export type Disturbance = keyof typeof disturbances;

@@ -19,6 +19,7 @@ import { holdAnswers } from "./held-answers.ts";
 import { lagFirstEntries, lagLane } from "./lane-lag.ts";
 import { lateTransfer } from "./late-transfer.ts";
 import { loneFirstAppend } from "./lone-append.ts";
+import { loseMending } from "./lost-mending.ts";
 import type { Every, Span } from "./names.ts";
 import { outrunCandidate } from "./outrun.ts";
 import type { PartitionKind } from "./partition.ts";
@@ -93,6 +94,7 @@ const starts: { readonly [name in Disturbance]: Start<name> } = {
   heldAnswers: holdAnswers,
   formerAnswers: holdFormerAnswers,
   crowd: crowdIn,
+  lostMending: loseMending,
 };
 
 /** The knobs `nemesis.NAME` of a run: the mean distance between two of each disturbance that takes part; 0 for those left out. */
