@@ -102,6 +102,8 @@ describe("storage codecs", () => {
     const slot = encodeSlot(record, seed, 1);
     expect(decodeSlot(slot, seed, 1)).to.deep.equal(record);
     expect(decodeSlot(slot, seed, 0), "a slot at the other's place").to.equal(undefined);
+    const noted = { ...record, mending: { segment: 7, from: 4_160, to: 0xffff_ffff } };
+    expect(decodeSlot(encodeSlot(noted, seed, 0), seed, 0)).to.deep.equal(noted);
     eachChange(slot, 0, (changed, at) =>
       expect(decodeSlot(changed, seed, 1), `byte ${at}`).to.equal(undefined),
     );

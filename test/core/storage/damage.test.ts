@@ -259,8 +259,8 @@ describe("damage", () => {
   it("half mended by a crash is damage still, or none", () => {
     const names = segmentsOf(made.disk);
     let whole = 0;
-    for (let calls = 0; calls < 4; calls++) {
-      for (let seed = 0; seed < 40; seed++) {
+    for (let calls = 0; calls < 10; calls++) {
+      for (let seed = 0; seed < 20; seed++) {
         const disk = made.disk.crashed(() => 0);
         const content = disk.content(names[1] as string);
         content.fill(0, 4_000, 6_500);

@@ -63,6 +63,18 @@ describe("checkers of damage", () => {
       expect(undone.damage(1, 1, 2).verdict).to.equal("none");
     });
 
+    it("takes for mended what a node found damaged, and can read whole when it comes up again", () => {
+      const back = (trace: Trace): Trace =>
+        trace.fault(1, "crash").fault(1, "restart").recovered(1, end, hard).fault(1, "crash", "power");
+      const lost = (trace: Trace): string =>
+        back(trace).fault(1, "restart").recovered(1, end, hard, "damaged").verdict;
+      expect(lost(harmed().damage(1, 1, 2))).to.equal("sound-standing");
+      expect(lost(harmed()), "it may not have been read before").to.equal("none");
+      expect(lost(harmed().damage(1, 1, 2).fault(1, "crash").fault(1, "restart"))).to.equal("sound-standing");
+      const misled = harmed().damage(1, 1, 2).fault(1, "crash").fault(1, "restart").fault(1, "stale-read");
+      expect(misled.recovered(1, end, hard).recovered(1, end, hard, "damaged").verdict).to.equal("none");
+    });
+
     it("fails on a node that gives up though its disk refused it nothing in this life", () => {
       expect(lawful().standing(1, "failed", "the log differs").violation?.explanation).to.contain(
         "the log differs",
