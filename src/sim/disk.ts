@@ -82,6 +82,8 @@ export class DiskWorld {
   failNext: Work | undefined;
   /** The file whose next sync fails, by order. */
   failSyncOf: string | undefined;
+  /** No read succeeds any more, until the process is started anew. */
+  readsFail = false;
   private stalledUntil: Micros = 0;
   private reads = 0;
   private writes = 0;
@@ -163,9 +165,9 @@ export class DiskWorld {
   private fails(work: Work, n: number, path: string): boolean {
     const { settings } = this;
     const named = work === "sync" && this.failSyncOf === path;
-    const ordered = this.failNext === work || named;
+    const ordered = this.failNext === work || named || (work === "read" && this.readsFail);
     if (named) this.failSyncOf = undefined;
-    else if (ordered) this.failNext = undefined;
+    else if (this.failNext === work) this.failNext = undefined;
     const any = this.errors.chance(n, settings["disk.ioError"]);
     return this.errorsOf[work].chance(n, settings[errorKnobs[work]]) || any || ordered;
   }
@@ -175,6 +177,7 @@ export class DiskWorld {
     this.stalledUntil = 0;
     this.failNext = undefined;
     this.failSyncOf = undefined;
+    this.readsFail = false;
   }
 
   /** What a read gives: where chance says so, in places something stale or misplaced. */
@@ -230,6 +233,7 @@ export class DiskWorld {
   /** The process is gone; completions under way never come. After a power loss so is what was not synced. */
   processGone(how: "kill" | "power"): void {
     this.locks.clear();
+    this.readsFail = false;
     if (how === "kill") {
       this.tree.processGone();
       for (const file of this.tree.files()) file.processGone();

@@ -22,8 +22,9 @@ export interface EffectEvents {
   readFailed(request: number, code: FaultCode): void;
   roleChanged(reason: string): void;
   diverged(index: number): void;
-  /** An entry that a peer needs could not be read here. */
-  readFailedAt(index: number, error: Error): void;
+  /** Entries that a peer needs were read here, or the first of them could not be. */
+  loaded(peer: NodeId): void;
+  loadFailed(peer: NodeId, index: number, error: Error): void;
 }
 
 export interface EffectRunnerOptions {
@@ -264,7 +265,8 @@ export class EffectRunner {
     const { limits, store, ports, events } = this.options;
     const limit = { last: first + limits.messageEntriesMax - 1, bytesMax: bytes };
     store.read(first, limit, (error, value) => {
-      if (error !== undefined) events.readFailedAt(first, error);
+      if (error === undefined) events.loaded(peer);
+      else events.loadFailed(peer, first, error);
       const found =
         error === undefined
           ? value

@@ -4,6 +4,7 @@ import type { Micros } from "../base/units.ts";
 import type { Standing } from "../io/trace.ts";
 import type { HoleEnds, Recovered } from "../storage/log-store.ts";
 import type { NodePorts } from "./ports.ts";
+import { ReadPatience } from "./read-patience.ts";
 import type { DamagedRange, RepairOptions } from "./repair.ts";
 import { Repair } from "./repair.ts";
 
@@ -34,7 +35,7 @@ function divergence(index: number): string {
 /**
  * How far a node may take part. Wiped, damaged and failed nodes neither vote nor lead; damage is mended from peers,
  * never cut; a disk that failed a write or a sync is not trusted again in this life, and a log that differs from its
- * leader's never.
+ * leader's never. Neither is one that cannot read for good what it must: it would lead, and answer nobody.
  */
 export class Health {
   readonly repair: Repair;
@@ -45,6 +46,7 @@ export class Health {
   private guessed = false;
   /** Peers that were asked since something was mended. */
   private inVain = 0;
+  private readonly reads = new ReadPatience();
   private stopped = false;
 
   constructor(options: HealthOptions) {
@@ -71,6 +73,7 @@ export class Health {
   begin({ damage, meta }: Pick<Recovered, "damage" | "meta">): void {
     this.guessed = false;
     this.inVain = 0;
+    this.reads.clear();
     if (meta.divergedAt !== undefined) {
       this.current = "failed";
       this.why = divergence(meta.divergedAt);
@@ -105,13 +108,22 @@ export class Health {
 
   /** After a failed write or sync nothing more may be acknowledged here: what the file holds is unknown. */
   diskFailed(error: Error, operation: string): void {
-    const code = "code" in error ? String(error.code) : error.name;
-    this.options.ports.trace.emit({ kind: "disk", ...this.at, code, operation });
+    this.tellDisk(error, operation);
     this.set("failed", `${operation} failed: ${error.message}`);
   }
 
-  /** An entry that must be there could not be read. */
-  readFailed(index: number, error: Error): void {
+  private tellDisk(error: Error, operation: string): void {
+    const code = "code" in error ? String(error.code) : error.name;
+    this.options.ports.trace.emit({ kind: "disk", ...this.at, code, operation });
+  }
+
+  /** What a reader of the log's own could read: the applier, or the loading of entries for a peer. */
+  readWorked(reader: string): void {
+    this.reads.worked(reader);
+  }
+
+  /** An entry that must be there could not be read. @param reader one that asks until it gets it; "" for a client's read. */
+  readFailed(index: number, error: Error, reader: string): void {
     if (this.stopped) return;
     if (error instanceof LogError && error.code === "damaged") {
       // Repair goes on until nothing is damaged: what it works on needs no second telling.
@@ -120,7 +132,16 @@ export class Health {
       return;
     }
     const { clock } = this.options.ports;
-    clock.at(clock.monotonic() + this.options.repairInterval, () => this.options.retryReads());
+    const now = clock.monotonic();
+    if (reader !== "" && this.reads.failed(reader, error, now) && this.current !== "failed")
+      return this.unreadable(index, error);
+    clock.at(now + this.options.repairInterval, () => this.options.retryReads());
+  }
+
+  /** As after a failed write another leads, clients go elsewhere, and the operator is told. */
+  private unreadable(index: number, error: Error): void {
+    this.tellDisk(error, "read");
+    this.set("failed", `entry ${index} cannot be read, however often it was tried: ${error.message}`);
   }
 
   damageFound(range: DamagedRange): void {

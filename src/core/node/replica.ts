@@ -14,6 +14,9 @@ import type { NodePorts } from "./ports.ts";
 import type { Behind } from "./reads.ts";
 import { Reads } from "./reads.ts";
 
+/** Names the applier among those who read the log; the others are named by the peer that they read for. */
+const applying = "the applier";
+
 export interface ReplicaOptions {
   readonly config: NodeConfig;
   readonly groupConfig: GroupConfig;
@@ -81,7 +84,8 @@ export class Replica {
         readFailed: (request, code) => this.reads.failed(request, code),
         roleChanged: () => this.leadership.roleChanged(),
         diverged: (index) => health.diverged(index),
-        readFailedAt: (index, error) => health.readFailed(index, error),
+        loaded: (peer) => health.readWorked(peer),
+        loadFailed: (peer, index, error) => health.readFailed(index, error, peer),
       },
     });
   }
@@ -111,12 +115,17 @@ export class Replica {
   }
 
   private makeApplier(): Applier {
-    const { trace } = this.options.ports;
+    const { health, ports } = this.options;
+    const { trace } = ports;
     return new Applier(
       this.commitLog,
       {
         fromWindow: (first, bytes) => this.opened.raft.entriesFrom(first, bytes),
-        fromDisk: (first, limit, done) => this.opened.store.read(first, limit, done),
+        fromDisk: (first, limit, done) =>
+          this.opened.store.read(first, limit, (error, value) => {
+            if (error === undefined) health.readWorked(applying);
+            done(error, value);
+          }),
       },
       {
         applied: (entries) => {
@@ -124,7 +133,7 @@ export class Replica {
           this.leadership.applied();
           this.reads.applied(this.commitLog.appliedIndex);
         },
-        blocked: (index, error) => this.options.health.readFailed(index, error),
+        blocked: (index, error) => health.readFailed(index, error, applying),
       },
     );
   }
@@ -166,7 +175,7 @@ export class Replica {
       fromWindow: (first, bytes) => opened.raft.entriesFrom(first, bytes),
       fromDisk: (first, limit, done) =>
         opened.store.read(first, limit, (error, value) => {
-          if (error !== undefined) health.readFailed(first, error);
+          if (error !== undefined) health.readFailed(first, error, "");
           done(error, value);
         }),
     });
