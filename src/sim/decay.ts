@@ -227,8 +227,8 @@ export class Decay implements DiskHarm {
     const sectors: number[] = [];
     for (let s = Math.ceil(offset / sectorBytes); (s + 1) * sectorBytes <= offset + bytes.length; s++) {
       const content = contentOf(s);
-      if (content !== undefined && pieceHarm(map, segment, s * sectorBytes, content, "") !== undefined)
-        sectors.push(s);
+      if (content === undefined || map.hasFormerHeader(segment, s * sectorBytes, content)) continue;
+      if (pieceHarm(map, segment, s * sectorBytes, content, "") !== undefined) sectors.push(s);
     }
     if (sectors.length === 0) return;
     const random = new RandomStream(site.value(n, probability, 0xffff_ffff) | 0, 0x61, 0x62, 0x63);

@@ -63,6 +63,8 @@ export class LogMap {
   /** The position of the last cut, and how often the log was cut. */
   readonly cut: { readonly position: number; readonly generation: number };
 
+  private readonly seed: number;
+
   private static readonly parsed = new WeakMap<SimFile, Parsed>();
   private static readonly latest: { readonly file: SimFile; readonly parsed: Parsed }[] = [];
   /** In `latest`, one more for each file. */
@@ -88,6 +90,7 @@ export class LogMap {
 
   private constructor(tree: DirectoryTree, group: GroupId, seed: number, last: number) {
     this.group = group;
+    this.seed = seed;
     this.meta = find(tree, `${group}/${metaName}`);
     const bytes = this.meta?.read(0, 2 * slotBytes) ?? new Uint8Array(0);
     this.slots = [0, 1].map((slot) =>
@@ -194,6 +197,23 @@ export class LogMap {
         frame.segment === segment && frame.offset < to && frame.offset + batchBytes(frame.header) > from,
     );
     return within.every((frame) => this.isProven(frame)) ? within : undefined;
+  }
+
+  /**
+   * Whether what a place held before has a whole batch header that is not there any more: one that a cut went through, or of a
+   * batch that was cut. Its checksum is right, so nothing tells that it is old.
+   */
+  hasFormerHeader(segment: number, from: number, bytes: Uint8Array): boolean {
+    for (let at = 0; at + batchHeaderBytes <= bytes.length; at += frameAlignmentBytes) {
+      if (getU32(bytes, at) !== batchMagic) continue;
+      const header = decodeBatchHeader(bytes, at, this.seed, positionOf(segment, from + at));
+      if (header === undefined) continue;
+      const known = this.frames.find(
+        (frame) => frame.segment === segment && frame.offset === from + at,
+      )?.header;
+      if (known?.count !== header.count || known.generation !== header.generation) return true;
+    }
+    return false;
   }
 
   /** Whether a byte that rotted matters to nobody: padding, what lies behind the log or between two batches, a segment's first page. */
