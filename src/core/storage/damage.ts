@@ -113,6 +113,12 @@ export class Holes {
     return this.list.find((hole) => hole.before.index < index && index <= hole.after.index);
   }
 
+  /** @returns the first index of the hole that an index lies in; the index itself when it lies in none. */
+  frontOf(index: number): number {
+    const hole = this.at(index);
+    return hole === undefined ? index : hole.before.index + 1;
+  }
+
   /** @returns the hole that begins right behind `end`. */
   behind(end: LogEnd): Hole | undefined {
     return this.list.find((hole) => hole.before.index === end.index);

@@ -95,7 +95,6 @@ export function openStore(
 /** Operations that may wait for the writer; appends that follow each other are one. */
 const operationsMax = 16_384;
 
-/** What the one writer does. */
 type Writing =
   | { readonly kind: "append"; readonly entries: Entry[] }
   | { readonly kind: "truncate"; readonly from: number; readonly before: LogEnd | undefined }
@@ -327,10 +326,8 @@ export class LogStore {
 
   /** What readers may expect: entries up to `last` are there, or will be. */
   private get expected(): Expected {
-    let { cutFrom } = this;
     // Within the damage that a waiting cut goes through the disk may still give what the leader's records are to replace.
-    const hole = this.writer.holes.at(cutFrom);
-    if (hole !== undefined) cutFrom = hole.before.index + 1;
+    const cutFrom = this.writer.holes.frontOf(this.cutFrom);
     const last = this.state === "open" ? this.lastIndex : Math.min(this.writer.end.index, cutFrom - 1);
     return { last, cutFrom };
   }
