@@ -24,7 +24,7 @@ export interface CutPoint {
 /**
  * Cuts the log so that what is cut never comes back:
  * 1. the cut is made durable in the meta file; from here on a crash leaves the cut log, whatever else is done by then;
- * 2. segments behind it go, the newest first, and the directory is synced;
+ * 2. segments behind it go, each durably before the one in front of it, and before them one that was being made;
  * 3. the batch that the cut goes through gets a header that counts what stays, and all bytes behind become zeros.
  *
  * Everything before the cut must be durable already.
@@ -38,8 +38,9 @@ export function* cutLog(
 ): Task<Place> {
   const { segment: number, offset } = point.place;
   yield* saveCut(meta, point.place, point.end);
-  for (const segment of [...later].sort((a, b) => b.number - a.number)) yield* files.remove(segment);
-  if (later.length > 0) yield* files.syncDirectory();
+  // A log that is being closed leaves its next segment half made.
+  if (later.length > 0) yield* files.removeUnfinished();
+  yield* files.remove(later);
   const segment = files.get(number);
   yield* clipBatch(files, segment, point);
   yield* files.zero(segment.file, offset, Math.min(point.dirtyTo, segment.size));

@@ -6,7 +6,7 @@ import type { Disk, DiskFile } from "../io/disk.ts";
 import { directorySeed } from "./batch.ts";
 import type { Identity } from "./identity.ts";
 import type { Segment } from "./segment.ts";
-import { encodeSegmentHeader, segmentName, unfinishedName } from "./segment.ts";
+import { encodeSegmentHeader, segmentName, unfinishedName, unfinishedNumber } from "./segment.ts";
 
 /** Zeros are written in pieces of this size. */
 const zeroPieceBytes = 1_024 * 1_024;
@@ -73,6 +73,8 @@ export class LogFiles {
     const unfinished = this.unfinishedPath(number);
     const file = yield* wait<DiskFile>((done) => this.disk.open(unfinished, "new", done));
     try {
+      // From here on it tells that the segment before it was there, also when that is lost with a power failure.
+      yield* this.syncDirectory();
       for (let at = 0; at < this.segmentBytes; at += this.aheadBytes) {
         yield* pace(at);
         yield* this.zeroSynced(file, at, Math.min(this.segmentBytes, at + this.aheadBytes));
@@ -109,11 +111,25 @@ export class LogFiles {
     }
   }
 
-  /** Closes and removes a segment; durable after the next `syncDirectory`. */
-  *remove(segment: Segment): Task<void> {
-    this.segments.delete(segment.number);
-    yield* wait<void>((done) => segment.file.close(done));
-    yield* wait<void>((done) => this.disk.remove(this.path(segment.number), done));
+  /** Closes and removes segments, the newest first and each durably before the next: no crash leaves a gap, so a gap is a loss. */
+  *remove(segments: readonly Segment[]): Task<void> {
+    for (const segment of [...segments].sort((a, b) => b.number - a.number)) {
+      this.segments.delete(segment.number);
+      yield* wait<void>((done) => segment.file.close(done));
+      yield* wait<void>((done) => this.disk.remove(this.path(segment.number), done));
+      yield* this.syncDirectory();
+    }
+  }
+
+  /**
+   * Removes segments that nobody makes any more: each proves that there was one before it, so they go before that. Durable, with
+   * what a killed process removed.
+   */
+  *removeUnfinished(): Task<void> {
+    const names = yield* wait<readonly string[]>((done) => this.disk.list(this.directory, done));
+    for (const name of names.filter((one) => unfinishedNumber(one) !== undefined))
+      yield* wait<void>((done) => this.disk.remove(`${this.directory}/${name}`, done));
+    yield* this.syncDirectory();
   }
 
   syncDirectory(): Task<void> {

@@ -4,7 +4,7 @@ import { wait } from "../base/task.ts";
 import type { Disk, DiskFile } from "../io/disk.ts";
 import { isFull } from "../io/disk.ts";
 import { cutLog } from "./cut.ts";
-import { placeOf, positionOf, segmentHeaderBytes } from "./format.ts";
+import { placeOf, segmentHeaderBytes } from "./format.ts";
 import type { Identity } from "./identity.ts";
 import { checkIdentity, identityName, readIdentity, writeIdentity } from "./identity.ts";
 import { LogFiles } from "./log-files.ts";
@@ -15,7 +15,7 @@ import type { StoreOptions } from "./options.ts";
 import type { Scan } from "./recovery.ts";
 import { scanLog } from "./recovery.ts";
 import type { Segment } from "./segment.ts";
-import { isUnfinished, segmentNumber } from "./segment.ts";
+import { segmentNumber, unfinishedNumber } from "./segment.ts";
 import { restoreLengths } from "./shortened.ts";
 
 /** A directory that was recovered: everything told here is durable. */
@@ -48,10 +48,8 @@ export function* openLog(
   checkIdentity(identity, { ...options, cluster: options.cluster ?? "", voters: options.voters });
   const files = new LogFiles(disk, directory, options, identity);
   const numbers = names.map(segmentNumber).filter((number) => number !== undefined);
+  const unfinished = names.map(unfinishedNumber).filter((number) => number !== undefined);
   try {
-    for (const name of names.filter(isUnfinished)) {
-      yield* wait<void>((done) => disk.remove(`${directory}/${name}`, done));
-    }
     for (const number of numbers) files.segments.set(number, yield* files.open(number));
     if (!names.includes(metaName)) {
       // A directory has its meta file before it is anything but empty.
@@ -59,7 +57,7 @@ export function* openLog(
       yield* finishCreation(files, options);
     }
     const meta = yield* openMeta(disk, directory, files.seed, metaFailed);
-    return { files, meta, created, ...(yield* recover(files, meta, options)) };
+    return { files, meta, created, ...(yield* recover(files, meta, options, unfinished)) };
   } catch (error) {
     yield* files.close();
     throw error;
@@ -95,8 +93,8 @@ function* finishCreation(files: LogFiles, options: StoreOptions): Task<void> {
   if (scan.end.index >= 0 || scan.dirty.size > 0 || scan.holes.all.length > 0) {
     throw damaged(`${files.directory}/${metaName} is missing beside a log`);
   }
-  for (const segment of [...files.segments.values()]) yield* files.remove(segment);
-  yield* files.syncDirectory();
+  yield* files.removeUnfinished();
+  yield* files.remove([...files.segments.values()]);
   files.segments.set(0, yield* files.create(0, atOnce));
   yield* createMeta(files.disk, files.directory, files.seed);
 }
@@ -106,13 +104,15 @@ function* recover(
   files: LogFiles,
   meta: MetaFile,
   options: StoreOptions,
+  unfinished: readonly number[],
 ): Task<{ scan: Scan; spare: Segment | undefined; headerWritten: boolean }> {
-  const { cut } = meta.record;
   yield* writeMendedAgain(files, meta, options.readBytesMax);
-  const scan = yield* scanLog(files, cut, options);
+  const scan = yield* scanLog(files, meta.record.cut, options);
   const { segment: active, offset } = scan.place;
-  checkNoneMissing(files, scan, cut.position);
-  yield* restoreLengths(files, scan, endsAtCut(scan, cut.position));
+  checkNoneMissing(files, active, unfinished);
+  yield* restoreLengths(files, scan);
+  // Not before: a directory that is refused is refused again the next time.
+  yield* files.removeUnfinished();
   yield* restoreSizes(files, scan);
   yield* writeAgain(files, scan, options.readBytesMax);
   const later = [...files.segments.values()].filter((segment) => segment.number > active);
@@ -122,7 +122,7 @@ function* recover(
   });
   const extra = later.filter((segment) => segment !== spare);
   if (scan.cut !== undefined) yield* cutLog(files, meta, scan.cut, extra);
-  else for (const segment of extra) yield* files.remove(segment);
+  else yield* files.remove(extra);
   if (spare !== undefined) files.segments.delete(spare.number);
   yield* healHeaders(files, scan, meta.record.cut.generation);
   yield* files.syncDirectory();
@@ -130,23 +130,16 @@ function* recover(
 }
 
 /**
- * A segment is made only when the one before is in use, so a gap in front of a segment is a loss, unless the log ends
- * at the last cut: then a crash may have undone the removal of any of the segments behind it.
+ * A segment is begun only when the one before is in use, and the newest one goes first: what is there of a segment, even
+ * an unfinished one, proves that those before it were. One that is gone behind all that the log tells of is a loss.
  */
-function checkNoneMissing(files: LogFiles, scan: Scan, cutPosition: number): void {
-  const { segment: active } = scan.place;
-  const atCut = endsAtCut(scan, cutPosition);
-  for (let number = active; number <= Math.max(active, files.lastNumber); number++) {
-    if (!files.segments.has(number) && (number === active || !atCut)) {
+function checkNoneMissing(files: LogFiles, active: number, unfinished: readonly number[]): void {
+  const last = Math.max(active, files.lastNumber, ...unfinished.map((number) => number - 1));
+  for (let number = active; number <= last; number++) {
+    if (!files.segments.has(number)) {
       throw damaged(`${files.path(number)} is missing, and nothing tells what was in it`);
     }
   }
-}
-
-/** Whether the log ends at its last cut: then what lies behind it is nothing that counts. */
-function endsAtCut(scan: Scan, cutPosition: number): boolean {
-  const end = scan.cut === undefined ? scan.place : scan.cut.place;
-  return cutPosition > 0 && positionOf(end.segment, end.offset) <= cutPosition + 63;
 }
 
 /** Segments that were lost or shortened where records were damaged get their size back, so that copies have a place. */

@@ -43,7 +43,7 @@ export interface Segment {
 /** "qls1". */
 const magic = 0x716c7331;
 const namePattern = /^segment-(\d{10})$/;
-const unfinishedPattern = /^segment-\d{10}\.new$/;
+const unfinishedPattern = /^segment-(\d{10})\.new$/;
 /** Where a page tells how long its file is: at its end, where the first headers had zeros. */
 const fileBytesOffset = segmentHeaderBytes - 4;
 
@@ -56,13 +56,18 @@ export function unfinishedName(number: number): string {
   return `${segmentName(number)}.new`;
 }
 
-export function isUnfinished(name: string): boolean {
-  return unfinishedPattern.test(name);
+/** @returns undefined when the name is no unfinished segment's. */
+export function unfinishedNumber(name: string): number | undefined {
+  return numberIn(unfinishedPattern, name);
 }
 
 /** @returns undefined when the name is no segment's. */
 export function segmentNumber(name: string): number | undefined {
-  const match = namePattern.exec(name);
+  return numberIn(namePattern, name);
+}
+
+function numberIn(pattern: RegExp, name: string): number | undefined {
+  const match = pattern.exec(name);
   return match === null ? undefined : Number(match[1]);
 }
 

@@ -13,10 +13,9 @@ import type { Segment } from "./segment.ts";
  *
  * Before the last segment, records that went are damage, as the headers behind them tell. Behind the end of the last one
  * nothing tells whether there were any: unless zeros follow the log's end, an acknowledged record may be gone.
- * @param atCut the log ends at its last cut, so segments behind it hold nothing that counts.
  * @throws LogError damaged.
  */
-export function* restoreLengths(files: LogFiles, scan: Scan, atCut: boolean): Task<void> {
+export function* restoreLengths(files: LogFiles, scan: Scan): Task<void> {
   const scanner = new Scanner(files, noCut, segmentHeaderBytes, files.lastNumber);
   const last = scan.place.segment;
   for (const segment of [...files.segments.values()]) {
@@ -24,7 +23,7 @@ export function* restoreLengths(files: LogFiles, scan: Scan, atCut: boolean): Ta
     const { number, size } = segment;
     // One whose page is whole but no header was never begun.
     if (size >= segmentHeaderBytes && size >= (header?.fileBytes ?? 0)) continue;
-    const lost = number === last ? size <= scan.used : number > last && header === undefined && !atCut;
+    const lost = number === last ? size <= scan.used : number > last && header === undefined;
     if (lost) {
       const path = files.path(number);
       const message = `${path} has been cut short to ${size} bytes, and nothing tells what was behind them`;
