@@ -1,43 +1,17 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { endOfAll, makeEntries, recordOf, smallOptions, TestLog } from "#bench/storage/log-script";
-import { MemoryDisk } from "#bench/storage/memory-disk";
-import type { Choose } from "#bench/storage/memory-inode";
+import { endOfAll, makeEntries, recordOf, TestLog } from "#bench/storage/log-script";
+import type { MemoryDisk } from "#bench/storage/memory-disk";
 import type { Entry } from "#core/base/entry";
 import { emptyLogEnd, endOf } from "#core/base/entry";
+import { logOf, options, reopened, segmentsOf } from "./damaged-log.ts";
 
-const options = { ...smallOptions, segmentBytes: 8_192 };
-
-/** Batches of records in two segments and a bit, each proven to be synced. */
-function makeLog(): { readonly disk: MemoryDisk; readonly all: readonly Entry[] } {
-  const disk = new MemoryDisk();
-  const log = new TestLog(disk, options);
-  const all: Entry[] = [];
-  for (const lengths of [
-    [40, 60, 0],
-    [200],
-    [700, 50],
-    [90, 10, 10, 30],
-    [1_200],
-    [300, 30, 40],
-    [2_000],
-    [5],
-  ]) {
-    const entries = makeEntries(endOfAll(all, emptyLogEnd), 1, lengths);
-    all.push(...entries);
-    log.store.append(entries);
-    disk.run();
-  }
-  log.store.markIdle();
-  disk.run();
-  return { disk: disk.crashed(() => 0), all };
-}
-
-const made = makeLog();
-
-function names(disk: MemoryDisk): string[] {
-  return disk.files().filter((name) => name.includes("segment"));
-}
+/** Batches of records in two segments and a bit. */
+const made = logOf(
+  [[40, 60, 0], [200], [700, 50], [90, 10, 10, 30], [1_200], [300, 30, 40], [2_000], [5]].map((lengths) => [
+    [1, lengths],
+  ]),
+);
 
 interface Case {
   /** Where bytes are lost, in the segments as if they were one file. */
@@ -82,17 +56,13 @@ const begunTwice: Case = {
 /** The log with some bytes of its segments lost. */
 function harmed({ from, bytes }: Case): MemoryDisk {
   const disk = made.disk.crashed(() => 0);
-  names(disk).forEach((name, number) => {
+  segmentsOf(disk).forEach((name, number) => {
     const content = disk.content(name);
     const begin = Math.max(4_096, from - number * 8_192);
     const end = Math.min(content.length, from + bytes - number * 8_192);
     if (end > begin) disk.plant(name, content.fill(0, begin, end));
   });
   return disk;
-}
-
-function reopened(disk: MemoryDisk, choose: Choose = () => 0): TestLog {
-  return new TestLog(disk.crashed(choose), options);
 }
 
 /** Puts copies in place, whole or one by one. */
@@ -138,10 +108,11 @@ function cut(log: TestLog, { kept, others, fresh }: Wanted, { crashAfter, kept: 
   }
   for (let n = 0; n < crashAfter; n++) log.disk.step();
   let key = seed | 1;
-  const again = reopened(log.disk, (choices) => {
+  const crashed = log.disk.crashed((choices) => {
     key = (Math.imul(key, 1_103_515_245) + 12_345) & 0x7fffffff;
     return (key >>> 8) % choices;
   });
+  const again = new TestLog(crashed, options);
   // What a follower whose log ends where the leader's does, or is the old one still, is sent.
   const { index } = again.recovered.end;
   const cutBefore = again.store.damage().some(({ last }) => last === end.index) || index < end.index + 1;
@@ -160,7 +131,7 @@ function expectLog(log: TestLog, { kept, others, fresh }: Wanted): void {
 describe("a log that is cut within damage", () => {
   it("has not back what was cut when the disk gives it after all", () => {
     const disk = made.disk.crashed(() => 0);
-    const [name] = names(disk) as [string];
+    const [name] = segmentsOf(disk) as [string];
     // The first batch's header: three records.
     disk.flip(name, 4_096 + 5);
     const log = reopened(disk);
@@ -179,7 +150,7 @@ describe("a log that is cut within damage", () => {
 
   it("forgets what it cut, though the damage it knew of reaches over the cut", () => {
     const disk = made.disk.crashed(() => 0);
-    const [name] = names(disk) as [string];
+    const [name] = segmentsOf(disk) as [string];
     disk.flip(name, 4_096 + 5);
     const log = reopened(disk);
     expect(log.store.damage()).to.deep.equal([{ first: 0, last: 2 }]);

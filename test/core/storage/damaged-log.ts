@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { endOfAll, identity, makeEntries, recordOf, smallOptions, TestLog } from "#bench/storage/log-script";
 import { MemoryDisk } from "#bench/storage/memory-disk";
-import type { Entry } from "#core/base/entry";
+import type { Entry, LogEnd } from "#core/base/entry";
 import { emptyLogEnd } from "#core/base/entry";
 import { LogError } from "#core/base/errors";
 
@@ -12,29 +12,57 @@ export interface Made {
   readonly all: readonly Entry[];
 }
 
-/** Three segments of batches, marked at the end: everything is proven to be synced. */
-export function makeLog(who = identity): Made {
+/** One write: runs of records, each of a term and of the given lengths; or a mark. */
+export type Written = readonly (readonly [term: number, lengths: readonly number[]])[] | "mark";
+
+/** A log that was written so, one sync each, and marked at the end: everything is proven to be synced. */
+export function logOf(written: readonly Written[], who = identity): Made {
   const disk = new MemoryDisk();
   const log = new TestLog(disk, options, who);
   const all: Entry[] = [];
-  const append = (term: number, lengths: readonly number[]): void => {
-    const entries = makeEntries(endOfAll(all, emptyLogEnd), term, lengths);
-    all.push(...entries);
-    log.store.append(entries);
+  for (const one of [...written, "mark" as const]) {
+    if (one === "mark") log.store.markIdle();
+    else {
+      const entries = entriesOf(one, endOfAll(all, emptyLogEnd));
+      all.push(...entries);
+      log.store.append(entries);
+    }
     disk.run();
-  };
-  append(1, [40, 60, 0]);
-  append(1, [200]);
-  log.store.markIdle();
-  disk.run();
-  append(2, [1_500]);
-  append(2, [1_600, 50]);
-  append(3, [900, 10, 10]);
-  append(3, [1_900, 300]);
-  append(5, [1_200, 30]);
-  log.store.markIdle();
-  disk.run();
+  }
   return { disk: disk.crashed(() => 0), all };
+}
+
+/** Runs of records of several terms that follow `end`. */
+export function entriesOf(runs: Exclude<Written, "mark">, end: LogEnd, salt = 0): Entry[] {
+  const entries: Entry[] = [];
+  for (const [term, lengths] of runs)
+    entries.push(...makeEntries(endOfAll(entries, end), term, lengths, salt));
+  return entries;
+}
+
+/** The log as a machine finds it that starts again after it lost its power. */
+export function reopened(disk: MemoryDisk): TestLog {
+  return new TestLog(
+    disk.crashed(() => 0),
+    options,
+  );
+}
+
+/** Three segments of batches. */
+export function makeLog(who = identity): Made {
+  return logOf(
+    [
+      [[1, [40, 60, 0]]],
+      [[1, [200]]],
+      "mark",
+      [[2, [1_500]]],
+      [[2, [1_600, 50]]],
+      [[3, [900, 10, 10]]],
+      [[3, [1_900, 300]]],
+      [[5, [1_200, 30]]],
+    ],
+    who,
+  );
 }
 
 /**

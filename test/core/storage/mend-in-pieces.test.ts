@@ -1,40 +1,25 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { endOfAll, makeEntries, recordOf, smallOptions, TestLog } from "#bench/storage/log-script";
-import { MemoryDisk } from "#bench/storage/memory-disk";
+import { endOfAll, makeEntries, recordOf, TestLog } from "#bench/storage/log-script";
+import type { MemoryDisk } from "#bench/storage/memory-disk";
 import type { Entry, LogEnd } from "#core/base/entry";
 import { emptyLogEnd, endOf } from "#core/base/entry";
+import { logOf, options, segmentsOf } from "./damaged-log.ts";
 
-const options = { ...smallOptions, segmentBytes: 8_192 };
-
-/** Six segments of batches, some as large as what a segment holds, marked at the end. */
-function makeLog(): { readonly disk: MemoryDisk; readonly all: readonly Entry[] } {
-  const disk = new MemoryDisk();
-  const log = new TestLog(disk, options);
-  const all: Entry[] = [];
-  const append = (term: number, lengths: readonly number[]): void => {
-    const entries = makeEntries(endOfAll(all, emptyLogEnd), term, lengths);
-    all.push(...entries);
-    log.store.append(entries);
-    disk.run();
-  };
-  append(1, [40, 60, 0, 17]);
-  append(1, [1_500, 30]);
-  append(2, [1_900]);
-  append(2, [600, 600, 600, 100]);
-  append(3, [9_000]);
-  append(3, [900, 10, 10, 700]);
-  append(5, [1_000, 1_000, 1_000, 1_000]);
-  append(6, [5, 5, 5, 5, 5, 5, 5, 5]);
-  append(6, [3_700]);
-  append(7, [300, 20]);
-  log.store.markIdle();
-  disk.run();
-  return { disk: disk.crashed(() => 0), all };
-}
-
-const made = makeLog();
-const names = made.disk.files().filter((name) => name.includes("segment"));
+/** Six segments of batches, some as large as what a segment holds. */
+const made = logOf([
+  [[1, [40, 60, 0, 17]]],
+  [[1, [1_500, 30]]],
+  [[2, [1_900]]],
+  [[2, [600, 600, 600, 100]]],
+  [[3, [9_000]]],
+  [[3, [900, 10, 10, 700]]],
+  [[5, [1_000, 1_000, 1_000, 1_000]]],
+  [[6, [5, 5, 5, 5, 5, 5, 5, 5]]],
+  [[6, [3_700]]],
+  [[7, [300, 20]]],
+]);
+const names = segmentsOf(made.disk);
 
 /** @returns undefined unless the piece was taken. */
 function place(log: TestLog, entries: readonly Entry[], upTo: LogEnd): boolean {

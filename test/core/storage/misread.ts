@@ -1,31 +1,17 @@
 import fc from "fast-check";
-import { endOfAll, makeEntries, recordOf, smallOptions, TestLog } from "#bench/storage/log-script";
-import { MemoryDisk } from "#bench/storage/memory-disk";
-import type { Entry } from "#core/base/entry";
-import { emptyLogEnd } from "#core/base/entry";
+import type { TestLog } from "#bench/storage/log-script";
+import { recordOf } from "#bench/storage/log-script";
 import { LogError } from "#core/base/errors";
-import { segmentsOf } from "./damaged-log.ts";
-
-export const options = { ...smallOptions, segmentBytes: 8_192 };
+import type { Made, Written } from "./damaged-log.ts";
+import { logOf, segmentsOf } from "./damaged-log.ts";
 
 /** Many small batches in three segments. */
-function makeLog(): { readonly disk: MemoryDisk; readonly all: readonly Entry[] } {
-  const disk = new MemoryDisk();
-  const log = new TestLog(disk, options);
-  const all: Entry[] = [];
-  for (let batch = 0; batch < 30; batch++) {
-    const lengths = Array.from({ length: 1 + (batch % 4) }, (_, at) => (batch * 37 + at * 61) % 200);
-    const entries = makeEntries(endOfAll(all, emptyLogEnd), 1 + Math.floor(batch / 9), lengths);
-    all.push(...entries);
-    log.store.append(entries);
-    disk.run();
-  }
-  log.store.markIdle();
-  disk.run();
-  return { disk: disk.crashed(() => 0), all };
-}
+const batches = Array.from({ length: 30 }, (_, batch): Written => {
+  const lengths = Array.from({ length: 1 + (batch % 4) }, (_, at) => (batch * 37 + at * 61) % 200);
+  return [[1 + Math.floor(batch / 9), lengths]];
+});
 
-export const made = makeLog();
+export const made: Made = logOf(batches);
 const names = segmentsOf(made.disk);
 
 /** Where each record lies. */

@@ -2,8 +2,9 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { endOfAll, makeEntries, recordOf, TestLog } from "#bench/storage/log-script";
 import { emptyLogEnd } from "#core/base/entry";
+import { options } from "./damaged-log.ts";
 import type { Misread } from "./misread.ts";
-import { made, misread, misreads, options, places } from "./misread.ts";
+import { made, misread, misreads, places } from "./misread.ts";
 
 /** What the disk gives at the first reads of a cut, around a record so far from where the cut begins. */
 interface During {

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { endOfAll, recordOf, TestLog } from "#bench/storage/log-script";
 import type { Entry } from "#core/base/entry";
 import { emptyLogEnd, endOf } from "#core/base/entry";
-import { made, misread, misreads, options, places } from "./misread.ts";
+import { options } from "./damaged-log.ts";
+import { made, misread, misreads, places } from "./misread.ts";
 
 /** Copies of a whole range at once, or one by one. */
 function mendRange(log: TestLog, range: { first: number; last: number }, pieces: boolean): void {
