@@ -334,7 +334,7 @@ describe("log store", () => {
     }
   });
 
-  it("writes the next segment ahead, and syncs it and its name before it is used", () => {
+  it("writes the next segment ahead, and syncs its first name, it, and its name before it is used", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk);
     disk.done.length = 0;
@@ -342,6 +342,7 @@ describe("log store", () => {
     const ahead = disk.done.filter(({ path }) => path === "g0" || path.startsWith("g0/segment-0000000001"));
     expect(ahead.map((call) => call.kind)).to.deep.equal([
       "open",
+      "sync-directory",
       "write",
       "sync",
       "rename",
