@@ -87,7 +87,7 @@ describe("harm to a log on a disk", () => {
   for (const knob of ["disk.staleRead", "disk.misdirectedRead"] as const) {
     it(`of a read (${knob}) shows in that read alone, within the budget, and is told`, () => {
       const told: string[] = [];
-      const run = new SimRun(calm, 3, {
+      const run = new SimRun(calm, 4, {
         overrides: { "disk.staleRead": "0.0000001" },
         listener: ({ event }) => {
           if (event.kind === "fault" && event.fault === "damage") told.push(`${event.node} ${event.detail}`);
