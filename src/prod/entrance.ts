@@ -55,6 +55,12 @@ export class Entrance {
     this.door?.close();
   }
 
+  /** Whether a client there may nothing, whatever it asks for. */
+  isStranger(from: string): boolean {
+    const presented = this.shownBy(from);
+    return presented !== undefined && this.gatekeeper?.isStranger(presented) === true;
+  }
+
   /** What is refused, and why; undefined lets it in. */
   refusal(
     from: string,

@@ -1,8 +1,8 @@
 import type * as net from "node:net";
 import type { CloseReason } from "../core/io/network.ts";
 import type { Accept, Entrance } from "./entrance.ts";
-import type { ParserLimits } from "./frame-socket.ts";
-import { endSocket, FrameParser, IncomingBudget, SocketDuplex } from "./frame-socket.ts";
+import type { IncomingBudget, ParserLimits } from "./frame-socket.ts";
+import { endSocket, FrameParser, SocketDuplex } from "./frame-socket.ts";
 import { bufferLimits, FrameStream } from "./frame-stream.ts";
 import type { Greeting } from "./greeting.ts";
 import { encodeAnswer, greetingVersion } from "./greeting.ts";
@@ -13,23 +13,23 @@ import type { Turns } from "./turn.ts";
 const keepAliveMs = 30_000;
 /** Until somebody has introduced himself he sends no frame that is larger. */
 const firstBytesMax = 64 * 1_024;
-/** For frames that are still coming in, of all connections together. */
-const incomingBytesMax = 128 * 1_024 * 1_024;
-
 export interface FramePortOptions {
   readonly turns: Turns;
   readonly entrance: Entrance;
   readonly accept: Accept;
+  /** For frames that are still coming in, of all connections together. */
+  readonly incoming: IncomingBudget;
 }
 
 /** The accepting side of connections that carry frames: peers, and clients of this library. */
 export class FramePort {
   private readonly options: FramePortOptions;
   private readonly streams = new Set<FrameStream>();
-  private readonly limits: ParserLimits = { budget: new IncomingBudget(incomingBytesMax), firstBytesMax };
+  private readonly limits: ParserLimits;
 
   constructor(options: FramePortOptions) {
     this.options = options;
+    this.limits = { budget: options.incoming, firstBytesMax };
   }
 
   /** A connection that greeted; whatever it said behind the greeting is still to be read. */

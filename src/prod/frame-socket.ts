@@ -109,12 +109,15 @@ function copiedOf({ length }: Uint8Array): number {
 /** What came of some bytes: more may follow, the other end took its leave, or it sends what is no frame. */
 export type Parsed = "more" | "left" | "broken";
 
-/** Memory for frames that are still coming in, shared by the connections of a port. */
+/** Memory for what is still coming in, shared by the connections of a port. */
 export class IncomingBudget {
   private left: number;
+  private readonly of: IncomingBudget | undefined;
 
-  constructor(bytes: number) {
+  /** @param of another one, of which this is a part. */
+  constructor(bytes: number, of?: IncomingBudget) {
     this.left = bytes;
+    this.of = of;
   }
 
   get available(): number {
@@ -123,13 +126,14 @@ export class IncomingBudget {
 
   /** @returns whether there were as many. */
   take(bytes: number): boolean {
-    if (bytes > this.left) return false;
+    if (bytes > this.left || this.of?.take(bytes) === false) return false;
     this.left -= bytes;
     return true;
   }
 
   give(bytes: number): void {
     this.left += bytes;
+    this.of?.give(bytes);
   }
 }
 

@@ -40,6 +40,11 @@ export class Gatekeeper {
     return `the certificate is of ${describe(identity)}; peers have the unit node and an id of dLegerPeers`;
   }
 
+  /** Whether a client has not shown what it must, so that nobody needs to ask what it wants. */
+  isStranger({ identity, fault }: Presented): boolean {
+    return fault !== undefined || (identity === undefined && this.options.clientAuth);
+  }
+
   refusal({ identity, fault }: Presented, action: Action): string | undefined {
     if (fault !== undefined) return fault;
     if (identity === undefined && this.options.clientAuth)
@@ -64,8 +69,9 @@ const actionOfRequest: { readonly [type in ClientRequest["type"]]: Action } = {
   "set-read-only": "admin",
 };
 
-/** Of the plain methods of the service `Log`. */
+/** Of the methods of the service `Log`. What is said on a session is looked at frame by frame. */
 export const actionOfMethod: { readonly [method: string]: Action } = {
+  Session: "read",
   Append: "append",
   AppendStream: "append",
   Get: "read",

@@ -4,55 +4,76 @@ import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { joined } from "../core/base/bytes.ts";
 import type { CloseReason } from "../core/io/network.ts";
 import type { Accept, Entrance } from "./entrance.ts";
+import type { IncomingBudget } from "./frame-socket.ts";
 import type { Duplex } from "./frame-stream.ts";
 import { bufferLimits, FrameStream } from "./frame-stream.ts";
-import { actionOfMethod } from "./gatekeeper.ts";
-import { serverOptions, windowBytes } from "./grpc-options.ts";
+import type { GrpcClients } from "./grpc-door.ts";
+import { GrpcDoor } from "./grpc-door.ts";
+import { serverOptions } from "./grpc-options.ts";
+import { IncomingCalls } from "./incoming-calls.ts";
 import type { Frames } from "./proto.ts";
 import { loadLogService } from "./proto.ts";
 import type { Turns } from "./turn.ts";
 
 /** How long calls and connections may take to end when the port closes. */
 const shutdownMsMax = 300;
+/** A call that holds memory of the node, and of which it could take nothing for so long, is ended. */
+const standstillMsMax = 60_000;
+const sweepEveryMs = 5_000;
 
 export type Handlers = { readonly [method: string]: (...call: never[]) => void };
 type AnyCall = ServerDuplexStream<Frames, Frames>;
 
+/** The plain methods of the service `Log`, and who calls them. */
+export interface GrpcService extends GrpcClients {
+  readonly handlers: Handlers;
+}
+
 export interface GrpcPortOptions {
   readonly turns: Turns;
-  /** The plain methods of the service `Log`; without them they answer `UNIMPLEMENTED`. */
-  readonly handlers: Handlers;
+  /** Without it the plain methods answer `UNIMPLEMENTED`, and nobody counts connections. */
+  readonly service: GrpcService | undefined;
   readonly entrance: Entrance;
   readonly accept: Accept;
-  /** Something of the host is not as expected; calls work, perhaps slower. */
-  readonly warn: ((message: string) => void) | undefined;
+  /** For what calls have sent and nobody has taken. */
+  readonly incoming: IncomingBudget;
+  /** A connection was one too many. */
+  tooMany(from: string): void;
 }
 
 /** The service `Log` for people and other languages: plain methods, and `Session`, which carries a client's frames. */
 export class GrpcPort {
   private readonly options: GrpcPortOptions;
-  private readonly server = new Server(serverOptions);
+  private readonly server: Server;
   private readonly injector: ConnectionInjector;
+  private readonly door: GrpcDoor;
+  private readonly sweeps: NodeJS.Timeout;
   private readonly streams = new Set<FrameStream>();
 
   constructor(options: GrpcPortOptions) {
     this.options = options;
+    const { entrance, service, tooMany } = options;
+    const incoming = new IncomingCalls(options.incoming, () => performance.now());
+    this.sweeps = setInterval(() => incoming.sweep(standstillMsMax), sweepEveryMs).unref();
+    this.door = new GrpcDoor({ entrance, incoming, clients: service, tooMany });
+    this.server = new Server({ ...serverOptions, interceptors: [this.door.interceptor] });
     this.server.addService(loadLogService(), {
-      ...this.guarded(options.handlers),
+      ...this.counted(service?.handlers ?? {}),
       Session: (call: AnyCall) => this.serve(call),
     });
     // Encryption ends at the entrance: gRPC is given what comes out of it.
     this.injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
-    raiseServerWindow(this.server, options.warn);
+    this.door.attach(this.server);
   }
 
   /** A connection that opens with the HTTP/2 preface. */
   inject(socket: net.Socket): void {
-    this.injector.injectConnection(socket);
+    this.door.enter(socket, (entered) => this.injector.injectConnection(entered));
   }
 
   /** Ends every stream in order, then whatever is left by force: gRPC alone would wait for open streams for ever. */
   close(): void {
+    clearInterval(this.sweeps);
     for (const stream of [...this.streams]) stream.close();
     this.injector.drain(shutdownMsMax);
     const force = setTimeout(() => this.server.forceShutdown(), shutdownMsMax);
@@ -62,8 +83,7 @@ export class GrpcPort {
   private serve(call: AnyCall): void {
     const { turns, entrance, accept } = this.options;
     const from = call.getPeer();
-    const why = entrance.refusal(from, "client", "read");
-    if (why !== undefined) return void call.emit("error", denial(why));
+    const { incoming } = this.door;
     const stream = new FrameStream(turns, bufferLimits.client);
     const over = (reason: CloseReason): void => {
       this.streams.delete(stream);
@@ -79,6 +99,7 @@ export class GrpcPort {
     stream.attach(duplex, events);
     stream.start();
     call.on("data", (frames: Frames) => {
+      incoming?.taken();
       for (const frame of frames) stream.receive(frame);
     });
     call.on("end", () => {
@@ -89,19 +110,19 @@ export class GrpcPort {
     call.on("error", () => over("protocol"));
   }
 
-  /** The plain methods, behind the same gate as the streams. */
-  private guarded(handlers: Handlers): Handlers {
-    const { entrance } = this.options;
+  /** The plain methods; of those that are sent many messages each is counted until its handler has it. */
+  private counted(handlers: Handlers): Handlers {
+    const service = loadLogService();
     const entries = Object.entries(handlers).map(([name, handler]) => {
-      const call = (request: AnyCall, callback?: (error: ReturnType<typeof denial>) => void): void => {
-        const why = entrance.refusal(request.getPeer(), "client", actionOfMethod[name] ?? "admin");
-        if (why === undefined) handler(...([request, callback] as never[]));
-        else if (callback === undefined) request.emit("error", denial(why));
-        else callback(denial(why));
+      if (service[name]?.requestStream !== true) return [name, handler] as const;
+      const call = (request: AnyCall): void => {
+        const { incoming } = this.door;
+        request.on("data", () => incoming?.taken());
+        handler(request as never);
       };
       return [name, call] as const;
     });
-    return Object.fromEntries(entries) as Handlers;
+    return Object.fromEntries(entries);
   }
 }
 
@@ -121,34 +142,4 @@ function callDuplex(call: AnyCall, over: () => void): Duplex {
       call.emit("error", { code: status.INVALID_ARGUMENT, details: "the frames are not what was agreed" });
     },
   };
-}
-
-function denial(why: string): { code: status; details: string; metadata: Metadata } {
-  const metadata = new Metadata();
-  metadata.set("quorumlog-code", "not-authorised");
-  metadata.set("quorumlog-retry", "never");
-  return { code: status.PERMISSION_DENIED, details: why, metadata };
-}
-
-interface HostServer {
-  on(event: "session", listener: (session: { setLocalWindowSize(bytes: number): void }) => void): void;
-}
-
-/**
- * The server of grpc-js 1.14.7 has no option for its window: the HTTP/2 servers behind it have. Their fields are
- * private, so each is looked at before use, and the stock window stands where one is missing.
- */
-function raiseServerWindow(server: Server, warn: ((message: string) => void) | undefined): void {
-  const inner = server as unknown as { http2Servers?: ReadonlyMap<HostServer, unknown> };
-  const { http2Servers } = inner;
-  if (!(http2Servers instanceof Map) || http2Servers.size === 0) {
-    warn?.("the gRPC server's flow-control window could not be raised: bulk transfer is slow on long links");
-    return;
-  }
-  for (const host of http2Servers.keys() as Iterable<
-    HostServer & { updateSettings?: (settings: object) => void }
-  >) {
-    host.updateSettings?.({ initialWindowSize: windowBytes });
-    host.on("session", (session) => session.setLocalWindowSize(windowBytes));
-  }
 }

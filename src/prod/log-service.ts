@@ -12,6 +12,8 @@ import type { Done } from "../core/base/task.ts";
 import { second } from "../core/base/units.ts";
 import type { Group } from "../core/node/group.ts";
 import type { Node } from "../core/node/node.ts";
+import type { ReadEntry, TailAnswer } from "../core/node/reads.ts";
+import { LogConnection } from "./log-connection.ts";
 import type { Turns } from "./turn.ts";
 
 interface GroupRequest {
@@ -33,6 +35,12 @@ interface GetRequest extends GroupRequest {
 interface TailRequest extends GroupRequest {
   readonly from: number;
   readonly follow: boolean;
+}
+
+/** A round of a tail that may wait for its entry. */
+interface Waiting {
+  readonly group: Group;
+  readonly done: Done<TailAnswer>;
 }
 
 /** Batches of one append stream that may wait for their answer; then the stream is read no further. */
@@ -69,6 +77,8 @@ export class LogService {
   private readonly node: () => Node;
   private readonly turns: Pick<Turns, "enter" | "now">;
   private readonly pause: (then: () => void) => void;
+  /** By the address of the other end. */
+  private readonly connections = new Map<string, LogConnection>();
 
   /**
    * @param node asked at each call: the service exists before its node does.
@@ -84,6 +94,31 @@ export class LogService {
     this.pause = pause;
   }
 
+  /** A connection whose calls come; undefined when the node has as many clients as it may have. */
+  connected(from: string, unsentBytes: () => number): LogConnection | undefined {
+    const node = this.node();
+    const giveBack = node.takePlace();
+    if (giveBack === undefined) return undefined;
+    const connection = new LogConnection({
+      turns: node.readTurns,
+      answerBytesMax: node.config.limits.connectionAnswerBytesMax,
+      unsentBytes,
+      closed: () => {
+        giveBack();
+        if (this.connections.get(from) === connection) this.connections.delete(from);
+      },
+    });
+    this.connections.set(from, connection);
+    return connection;
+  }
+
+  /** The connection that a call came on. @throws LogError cancelled: it is gone. */
+  private connectionOf(call: { getPeer(): string }): LogConnection {
+    const found = this.connections.get(call.getPeer());
+    if (found === undefined) throw new LogError("cancelled", "the connection is gone");
+    return found;
+  }
+
   readonly handlers: { readonly [method: string]: (...call: never[]) => void } = {
     Append: this.unary<AppendRequest>((group, { data }, done) => {
       group.append(
@@ -91,12 +126,13 @@ export class LogService {
         answer(done, ({ indexes, term }) => ({ index: indexes[0], term })),
       );
     }),
-    Get: this.unary<GetRequest>((group, { index }, done) => {
-      group.get(
-        index,
-        true,
-        answer(done, (entry) => ({ index: entry.index, term: entry.term, data: entry.body })),
-      );
+    Get: this.unary<GetRequest>((group, { index }, done, connection) => {
+      const answered = answer(done, (entry: ReadEntry) => ({
+        index: entry.index,
+        term: entry.term,
+        data: entry.body,
+      }));
+      group.get(index, true, connection.read(answered, bytesOf), connection.gate);
     }),
     ReadIndex: this.unary<GroupRequest>((group, _request, done) => {
       group.readIndex(answer(done, (index) => ({ index })));
@@ -117,7 +153,7 @@ export class LogService {
   }
 
   private unary<Request extends GroupRequest>(
-    serve: (group: Group, request: Request, done: Done<object>) => void,
+    serve: (group: Group, request: Request, done: Done<object>, connection: LogConnection) => void,
   ): handleUnaryCall<Request, object> {
     return (call, callback: sendUnaryData<object>) => {
       this.turns.enter();
@@ -126,7 +162,7 @@ export class LogService {
         else callback(this.statusOf(error, call.request.group));
       };
       try {
-        serve(this.groupOf(call.request.group), call.request, done);
+        serve(this.groupOf(call.request.group), call.request, done, this.connectionOf(call));
       } catch (error) {
         done(error as Error, {});
       }
@@ -160,6 +196,7 @@ export class LogService {
         if (ended && answers.length === 0 && !broken) call.end();
       };
       call.on("data", ({ group, data }: AppendBatch) => {
+        if (broken) return;
         this.turns.enter();
         const waiting: { value: object | undefined } = { value: undefined };
         answers.push(waiting);
@@ -191,10 +228,15 @@ export class LogService {
   private tail(): handleServerStreamingCall<TailRequest, object> {
     return (call) => {
       const { group: name, follow } = call.request;
+      const connection = this.connections.get(call.getPeer());
+      if (connection === undefined) return void call.end();
       let over = false;
       let refusedSince = Number.POSITIVE_INFINITY;
+      let waiting: Waiting | undefined;
       call.on("cancelled", () => {
         over = true;
+        // Nobody waits for it: its place is somebody else's.
+        waiting?.group.cancelTail(waiting.done);
       });
       const fail = (error: Error): void => {
         if (!over) call.emit("error", this.statusOf(error, name));
@@ -210,7 +252,8 @@ export class LogService {
           wait: tailWait,
           linearizable: false,
         };
-        group.tail(request, (error, tail) => {
+        const done: Done<TailAnswer> = (error, tail) => {
+          waiting = undefined;
           if (over) return;
           if (error !== undefined) {
             const now = this.turns.now();
@@ -223,11 +266,18 @@ export class LogService {
           }
           refusedSince = Number.POSITIVE_INFINITY;
           const entries = tail.entries.map(({ index, term, body }) => ({ index, term, data: body }));
-          const room = entries.length === 0 || call.write({ entries, next: tail.next });
-          // A reader that is slow is not read ahead for.
-          if (room) setImmediate(next, group, tail.next, last);
-          else call.once("drain", () => next(group, tail.next, last));
-        });
+          // A reader is not read ahead for: what it is sent has left before more is asked for.
+          if (entries.length === 0) setImmediate(next, group, tail.next, last);
+          else call.write({ entries, next: tail.next }, () => next(group, tail.next, last));
+        };
+        let counted: Done<TailAnswer>;
+        try {
+          counted = connection.read(done, (tail) => tail.entries.reduce((sum, one) => sum + bytesOf(one), 0));
+        } catch (error) {
+          return fail(error as Error);
+        }
+        waiting = { group, done: counted };
+        group.tail(request, counted, connection.gate);
       };
       /** Follows for ever, or up to what a majority confirms to be committed by now. */
       const begin = (group: Group, from: number): void => {
@@ -258,6 +308,11 @@ export class LogService {
 
 function isUnavailable(error: Error): boolean {
   return error instanceof LogError && error.code === "unavailable";
+}
+
+/** What an entry counts as where reads are paced. */
+function bytesOf({ body }: ReadEntry): number {
+  return body.length;
 }
 
 /** Outside any session. Plain Uint8Arrays: core relies on `slice` copying, a Buffer's does not. */

@@ -13,25 +13,28 @@ import { dial } from "./dialled.ts";
 import type { Accept, EntranceEvents, TlsListen } from "./entrance.ts";
 import { Entrance } from "./entrance.ts";
 import { FramePort } from "./frame-port.ts";
+import { IncomingBudget } from "./frame-socket.ts";
 import { bufferLimits, FrameStream } from "./frame-stream.ts";
-import type { Handlers } from "./grpc-port.ts";
+import type { GrpcService } from "./grpc-port.ts";
 import { GrpcPort } from "./grpc-port.ts";
 import { PortGuard } from "./port-guard.ts";
 import type { TlsDial } from "./tls-dial.ts";
 import { RefusableConnection } from "./tls-dial.ts";
 import type { Turns } from "./turn.ts";
 
+/** For what is still coming in, of all connections together: frames, and calls of gRPC, which never leave frames without. */
+const incomingBytesMax = 128 * 1_024 * 1_024;
+const callBytesMax = 48 * 1_024 * 1_024;
+
 export interface NetworkOptions extends EntranceEvents {
   /** Without them everything is plain text. */
   readonly dial?: TlsDial | undefined;
   readonly listen?: TlsListen | undefined;
   readonly turns: Turns;
-  /** The plain methods of the service `Log`; without them they answer `UNIMPLEMENTED`. */
-  readonly logHandlers?: Handlers;
+  /** The plain methods of the service `Log`; without it they answer `UNIMPLEMENTED`. */
+  readonly logService?: GrpcService;
   /** A node that was dialled and this one do not believe each other, or do not understand each other. */
   readonly distrusted?: (address: Address, service: Service, why: string) => void;
-  /** Something of the host is not as expected; the network works, perhaps slower. */
-  readonly warn?: (message: string) => void;
 }
 
 /**
@@ -46,10 +49,18 @@ export class TcpNetwork implements Network {
   }
 
   listen(address: Address, accept: Accept, done: (error: Error | undefined) => void): Listener {
-    const { turns, listen, logHandlers: handlers = {}, warn, refused } = this.options;
+    const { turns, listen, logService: service, refused } = this.options;
     const entrance = new Entrance(listen, this.options, (socket) => guard.meet(socket, true));
-    const frames = new FramePort({ turns, entrance, accept });
-    const grpc = new GrpcPort({ turns, entrance, accept, handlers, warn });
+    const incoming = new IncomingBudget(incomingBytesMax);
+    const frames = new FramePort({ turns, entrance, accept, incoming });
+    const grpc = new GrpcPort({
+      turns,
+      entrance,
+      accept,
+      service,
+      incoming: new IncomingBudget(callBytesMax, incoming),
+      tooMany: (from) => refused?.("too-many", from),
+    });
     const plainly = (socket: net.Socket, secured: boolean): void => {
       if (!secured) entrance.plain(socket);
     };

@@ -19,7 +19,7 @@ export interface ServerNetworkParts {
 }
 
 /** What a server's network is told, and whom it tells of those that it turns away. */
-export function serverNetwork(parts: ServerNetworkParts): Omit<NetworkOptions, "turns" | "logHandlers"> {
+export function serverNetwork(parts: ServerNetworkParts): Omit<NetworkOptions, "turns" | "logService"> {
   const { logger, turnedAway } = parts;
   const silence = new Silence();
   const warn = (kind: string, message: string, fields: object = {}): void => {
@@ -41,7 +41,6 @@ export function serverNetwork(parts: ServerNetworkParts): Omit<NetworkOptions, "
     distrusted: (address, service, why) => {
       if (service !== "client") tellDistrust(parts, address, why);
     },
-    warn: (message) => logger.warn(message),
   };
 }
 

@@ -66,7 +66,7 @@ export class QuorumServer {
     this.node = new Node(config.node, {
       clock: new SystemClock(turns),
       disk: this.disk,
-      network: new TcpNetwork({ ...told, turns, logHandlers: service.handlers }),
+      network: new TcpNetwork({ ...told, turns, logService: service }),
       random: new SeededRandom(),
       trace,
     });

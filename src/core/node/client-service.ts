@@ -1,7 +1,6 @@
 import { unreachable } from "../base/assert.ts";
 import type { GroupId } from "../base/brand.ts";
 import { ByteWriter } from "../base/bytes.ts";
-import { entryBodyBytesMax } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import { HighWater } from "../base/high-water.ts";
 import type { Done } from "../base/task.ts";
@@ -16,12 +15,7 @@ import type { NodeConfig } from "./config.ts";
 import type { Group } from "./group.ts";
 import type { NodePorts } from "./ports.ts";
 import type { ReadTurns } from "./read-pace.ts";
-import { ReadPace } from "./read-pace.ts";
-
-/** Reads of one client that wait for the disk; further ones wait for these. */
-const loadsMax = 4;
-/** An answer may hold one entry of the largest size; what is being read should fit twice among the unread answers. */
-const loadBytes = 2 * entryBodyBytesMax;
+import { loadsWithin, ReadPace } from "./read-pace.ts";
 
 /** One client's connection: introduced once, then requests in and answers out, both bounded. */
 export class ClientConnection implements ConnectionEvents {
@@ -66,7 +60,7 @@ export class ClientConnection implements ConnectionEvents {
     const { connectionAnswerBytesMax, clientHelloTimeout } = config.limits;
     this.pace = new ReadPace({
       turns,
-      loadsMax: Math.min(loadsMax, Math.max(1, Math.floor(connectionAnswerBytesMax / loadBytes))),
+      loadsMax: loadsWithin(connectionAnswerBytesMax),
       takesMore: () => this.open && !this.closing && this.unsent.length === 0,
     });
     const deadline = ports.clock.monotonic() + clientHelloTimeout;

@@ -243,6 +243,11 @@ export class Group implements LinkGroup {
     this.live.reads.tail({ ...request, wait }, done, gate);
   }
 
+  /** Gives up a tail that waits for its entry, by the `done` that it came with: it is answered as `cancelled`. */
+  cancelTail(done: Done<TailAnswer>): void {
+    this.replica?.reads.cancelTail(done);
+  }
+
   transfer(to: NodeId, done: Done<void>): void {
     if (!this.serving(done)) return;
     this.live.runner.transfer(to, (code) => {

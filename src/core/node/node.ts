@@ -18,8 +18,11 @@ export class Node {
   readonly groups: ReadonlyMap<GroupId, Group>;
   private readonly ports: NodePorts;
   private readonly links: PeerLinks;
-  private readonly readTurns: ReadTurns;
+  /** What all clients read in one turn, however they come. */
+  readonly readTurns: ReadTurns;
   private readonly clients = new Set<ClientConnection>();
+  /** Places of clients that come by another protocol. */
+  private places = 0;
   private listener: Listener | undefined;
   private lock: DiskLock | undefined;
 
@@ -69,7 +72,21 @@ export class Node {
 
   /** Connections of clients that are open. */
   get clientConnections(): number {
-    return this.clients.size;
+    return this.clients.size + this.places;
+  }
+
+  /**
+   * A place among the connections of clients, for one that comes by another protocol than frames.
+   * @returns gives it back; undefined when all are taken.
+   */
+  takePlace(): (() => void) | undefined {
+    if (this.clientConnections >= this.config.limits.connectionsMax) return undefined;
+    this.places += 1;
+    let taken = true;
+    return () => {
+      if (taken) this.places -= 1;
+      taken = false;
+    };
   }
 
   private accept(connection: Connection, service: Service): ConnectionEvents {
@@ -79,7 +96,7 @@ export class Node {
       this.clients.delete(client),
     );
     // Beyond the limit the oldest silent ones are not searched for: the newcomer is told to go elsewhere by being closed.
-    if (this.clients.size >= this.config.limits.connectionsMax) client.abort();
+    if (this.clientConnections >= this.config.limits.connectionsMax) client.abort();
     else this.clients.add(client);
     return client;
   }

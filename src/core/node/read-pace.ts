@@ -1,8 +1,19 @@
+import { entryBodyBytesMax } from "../base/entry.ts";
 import { mebibyte } from "../base/units.ts";
 import type { Clock } from "../io/clock.ts";
 
 /** Entries that are given to clients in one turn; more would keep heartbeats waiting, and a leader would be deposed. */
 const turnBytesMax = mebibyte;
+
+/** Reads of one client that wait for the disk; further ones wait for these. */
+const loadsMax = 4;
+/** An answer may hold one entry of the largest size; what is being read should fit twice among the unread answers. */
+const loadBytes = 2 * entryBodyBytesMax;
+
+/** Reads of one client that may be fetched at the same time, for one that may leave so many bytes of answers unread. */
+export function loadsWithin(answerBytesMax: number): number {
+  return Math.min(loadsMax, Math.max(1, Math.floor(answerBytesMax / loadBytes)));
+}
 
 /** Decides when entries are fetched. */
 export interface ReadGate {

@@ -213,6 +213,16 @@ export class Reads {
     });
   }
 
+  /** Gives up a tail that waits for its entry, by the `done` that it came with: it is answered as `cancelled`. */
+  cancelTail(done: Done<TailAnswer>): void {
+    for (const waiting of this.tails) {
+      if (waiting.done !== done) continue;
+      this.tails.delete(waiting);
+      waiting.timer?.cancel();
+      return done(new LogError("cancelled", "whoever asked waits no more"), undefined as never);
+    }
+  }
+
   private nothingYet(request: TailRequest, done: Done<TailAnswer>, gate: ReadGate): void {
     const behind = this.behind(request);
     if (behind !== undefined) {
