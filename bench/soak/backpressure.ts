@@ -4,6 +4,7 @@ import * as path from "node:path";
 import { LocalCluster } from "../support/cluster.ts";
 import { persist } from "../support/processes.ts";
 import { AckLoad } from "./nodes/ack-load.ts";
+import { rudeCalls } from "./nodes/grpc-pressure.ts";
 import type { Pressed } from "./nodes/pressure.ts";
 import { idle, neverConsumed, neverReading, nothing, press, stoppedFollower } from "./nodes/pressure.ts";
 import type { Soak, SoakContext, SoakFailure, SoakResult } from "./support/soak.ts";
@@ -14,10 +15,12 @@ const residentMiBMax = 640;
 /** Others go on: no pause between two acknowledgements is longer. */
 const gapMsMax = 2_000;
 const readersMax = 4;
+const callersMax = 8;
+const largeBytes = 4 * 1_024 * 1_024;
 
 export const soak: Soak = {
   summary:
-    "A stopped follower, clients that never read, tails never consumed, 2,000 idle connections: memory stays bounded, others go on.",
+    "A stopped follower, clients that never read, rude gRPC, tails never consumed, 2,000 idle connections: memory stays bounded, others go on.",
   usage: "[--seconds N] [--connections N] [--in-flight N]",
   explained: [
     "--seconds N        how long each kind of pressure lasts (60; --short 3), from 1",
@@ -44,10 +47,12 @@ async function run({ values, short, progress, onStop }: SoakContext): Promise<So
     await load.next(-1, 20_000);
     const leader = await cluster.leader();
     const address = addressOf(cluster, leader.id);
+    const large = await load.client.append(new Uint8Array(largeBytes));
     const pressures = [
       nothing(),
       stoppedFollower(cluster, leader),
       neverReading(address, readersMax),
+      rudeCalls(address, large.index, callersMax),
       neverConsumed(load.client, 16),
       idle([address], connections),
     ];

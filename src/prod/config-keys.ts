@@ -244,7 +244,7 @@ const limitKeys: readonly ConfigKey[] = [
     [65_536, 1_024 * mebi],
     "Answers kept for a client that does not read.",
   ),
-  limit("connectionsMax", "", [1, 65_536], "Client connections at one time."),
+  limit("connectionsMax", "", [1, 65_536], "Client connections at one time, those of gRPC too."),
   limit(
     "clientHelloTimeout",
     "Ms",

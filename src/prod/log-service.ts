@@ -51,6 +51,8 @@ const tailWait = 5 * second;
 /** Longer than elections take; a node that hears of nothing new for so long may be cut off, or wait for a person. */
 const tailPatience = 4 * second;
 const tailRetryMs = 100;
+/** Characters of a group's name that is told to be unknown. */
+const shownMax = 64;
 
 const grpcCodes: { readonly [code in FaultCode]?: status } = {
   "entry-too-large": status.INVALID_ARGUMENT,
@@ -147,8 +149,11 @@ export class LogService {
     const groups = [...this.node().groups.values()];
     const found =
       name === "" && groups.length === 1 ? groups[0] : groups.find((group) => group.group === name);
-    if (found === undefined)
-      throw new LogError("unknown-group", `this node has no group ${JSON.stringify(name)}`);
+    if (found === undefined) {
+      // A name may be as long as a message, and the answer is a header.
+      const shown = JSON.stringify(name.slice(0, shownMax));
+      throw new LogError("unknown-group", `this node has no group ${shown}`);
+    }
     return found;
   }
 

@@ -168,6 +168,16 @@ describe("gRPC on a node's port", function () {
     session.destroy();
   });
 
+  it("does not answer a name that is as long as a message with all of it", async () => {
+    const session = await connected(node.port);
+    const name = Buffer.alloc(4 * mebibyte, "g");
+    const length = Buffer.from([0x0a, 0x80, 0x80, 0x80, 0x02]);
+    const { status, headers } = await whole(session, "Status", framed(Buffer.concat([length, name])));
+    expect(status).to.equal("5");
+    expect(headers["grpc-message"]).to.match(/^this%20node%20has%20no%20group%20%22g{64}%22$/);
+    session.destroy();
+  });
+
   it("gives the place of a tail back when it is cancelled", async () => {
     const session = await connected(node.port);
     const call = new RawCall(session, "Tail");

@@ -157,4 +157,19 @@ describe("reads of a replica", () => {
     bench.reads.stop();
     expect(bench.answers).to.deep.equal(["pending-full", "stopping", "stopping"]);
   });
+
+  it("give up a tail that waits when whoever asked is gone", () => {
+    const bench = new Bench();
+    const told: (string | undefined)[] = [];
+    const request = { from: 3, entriesMax: 9, bytesMax: 999, wait: 50, linearizable: false };
+    const done = (error: Error | undefined): void =>
+      void told.push((error as { code?: string } | undefined)?.code);
+    bench.reads.tail(request, done);
+    bench.reads.tail(request, () => told.push("the other"));
+    bench.reads.cancelTail(done);
+    bench.reads.cancelTail(done);
+    expect([told, bench.reads.waitingTails]).to.deep.equal([["cancelled"], 1]);
+    bench.advance(50);
+    expect([told, bench.reads.waitingTails]).to.deep.equal([["cancelled", "the other"], 0]);
+  });
 });
