@@ -14,6 +14,7 @@ import type { Group } from "../core/node/group.ts";
 import type { Node } from "../core/node/node.ts";
 import type { ReadEntry, TailAnswer } from "../core/node/reads.ts";
 import { LogConnection } from "./log-connection.ts";
+import type { Batch } from "./proto.ts";
 import type { Turns } from "./turn.ts";
 
 interface GroupRequest {
@@ -174,7 +175,7 @@ export class LogService {
     };
   }
 
-  private appendStream(): handleBidiStreamingCall<AppendBatch, object> {
+  private appendStream(): handleBidiStreamingCall<Batch<AppendBatch>, object> {
     return (call) => {
       const answers: { value: object | undefined }[] = [];
       let ended = false;
@@ -200,14 +201,17 @@ export class LogService {
         if (!blocked && answers.length < streamBatchesMax) call.resume();
         if (ended && answers.length === 0 && !broken) call.end();
       };
-      call.on("data", ({ group, data }: AppendBatch) => {
+      call.on("data", (batch: Batch<AppendBatch>) => {
         if (broken) return;
         this.turns.enter();
         const waiting: { value: object | undefined } = { value: undefined };
         answers.push(waiting);
         if (answers.length >= streamBatchesMax) call.pause();
+        let group = "";
         try {
-          this.groupOf(group).append(batchOf(data), (error, appended) => {
+          const message = batch.message();
+          group = message.group;
+          this.groupOf(group).append(batchOf(message.data), (error, appended) => {
             if (error !== undefined) return fail(error, group);
             waiting.value = { term: appended.term, indexes: appended.indexes };
             flush();

@@ -168,6 +168,24 @@ describe("gRPC on a node's port", function () {
     session.destroy();
   });
 
+  it("refuses a batch of more entries than a frame may have before it makes them", async () => {
+    const session = await connected(node.port);
+    // Two bytes are an empty entry.
+    const entries = Buffer.from([0x12, 0]);
+    const batches = [1_025, 65_537].map((count) => framed(Buffer.alloc(2 * count, entries)));
+    const faults: unknown[] = [];
+    for (const batch of [...batches, framed(Buffer.from([0x12, 9]))]) {
+      const { headers } = await whole(session, "AppendStream", batch);
+      faults.push([headers["quorumlog-code"], headers["grpc-message"]]);
+    }
+    expect(faults).to.deep.equal([
+      ["batch-too-large", "1025%20entries,%20where%201024%20are%20allowed"],
+      ["batch-too-large", "more%20than%2065536%20entries%20in%20one%20message"],
+      ["malformed-frame", "the%20message%20is%20not%20what%20the%20.proto%20file%20says"],
+    ]);
+    session.destroy();
+  });
+
   it("does not answer a name that is as long as a message with all of it", async () => {
     const session = await connected(node.port);
     const name = Buffer.alloc(4 * mebibyte, "g");
