@@ -186,6 +186,18 @@ describe("gRPC on a node's port", function () {
     session.destroy();
   });
 
+  it("appends nothing behind a batch that failed", async () => {
+    const session = await connected(node.port);
+    const before = node.status.lastIndex;
+    const unknown = framed(Buffer.from([0x0a, 1, 0x78, 0x12, 1, 0x79]));
+    const batch = appendOf(Buffer.from("z"));
+    const { status } = await whole(session, "AppendStream", Buffer.concat([batch, unknown, batch, batch]));
+    expect(status).to.equal("5");
+    await meanwhile();
+    expect(node.status.lastIndex).to.equal(before + 1);
+    session.destroy();
+  });
+
   it("does not answer a name that is as long as a message with all of it", async () => {
     const session = await connected(node.port);
     const name = Buffer.alloc(4 * mebibyte, "g");
