@@ -5,7 +5,9 @@ import type { FaultCode } from "#core/base/errors";
 import { LogError } from "#core/base/errors";
 import type { Done } from "#core/base/task";
 import { second } from "#core/base/units";
+import type { Clock } from "#core/io/clock";
 import type { Node } from "#core/node/node";
+import { ReadTurns } from "#core/node/read-pace";
 import type { TailAnswer, TailRequest } from "#core/node/reads";
 import { LogService } from "#prod/log-service";
 
@@ -34,7 +36,12 @@ class Followed extends EventEmitter {
       },
     };
     const turns = { enter: () => undefined, now: () => this.now };
-    const node = { groups: new Map([["g", group]]) } as unknown as Node;
+    const node = {
+      groups: new Map([["g", group]]),
+      takePlace: () => () => undefined,
+      readTurns: new ReadTurns({ soon: (act: () => void) => act() } as unknown as Clock),
+      config: { limits: { connectionAnswerBytesMax: 32 * 1_024 * 1_024 } },
+    } as unknown as Node;
     const service = new LogService(
       () => node,
       turns,
@@ -42,12 +49,16 @@ class Followed extends EventEmitter {
         this.paused = then;
       },
     );
+    service.connected(this.getPeer(), () => 0);
     (service.handlers["Tail"] as unknown as (call: this) => void)(this);
   }
 
-  write(message: object): boolean {
+  getPeer(): string {
+    return "127.0.0.1:1";
+  }
+
+  write(message: object): void {
     this.written.push(message);
-    return true;
   }
 
   private take(): Done<TailAnswer> {
