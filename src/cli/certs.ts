@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { LogError } from "../core/base/errors.ts";
+import { isHost, splitAddress } from "../prod/address.ts";
 import type { ClientCredential, Credential } from "../prod/credentials.ts";
-import { makeCredentials } from "../prod/credentials.ts";
+import { clientNameFault, makeCredentials } from "../prod/credentials.ts";
 import { defaultPeers } from "../prod/defaults.ts";
 import { exitCodeOf, exitCodes } from "../prod/exit-codes.ts";
 import { checkedPeers, parsePeers, peerListAllowed } from "../prod/peer-list.ts";
@@ -19,12 +20,14 @@ const usualClients: readonly ClientCredential[] = [
 
 const closing = `
 Makes an authority (ca.pem, ca-key.pem), a certificate and a key for each node (n0.pem, n0-key.pem) and for each client
-(client-reader.pem, ...). What is there already stays, so that the same command with another --client adds one; with
+(client-reader.pem, ...). What is there already stays, so that the same command with another --client adds one; where it
+says something else than what is asked for (another role, another host), nothing is made and the exit code is 78. With
 --renew certificates are made anew by the same authority. ca-key.pem signs whatever one gives it: keep it elsewhere.
 
 A role includes those before it: read, append, admin (moves leadership, makes nodes read-only).
 
-Exit codes: 0 made, 64 usage, 74 the output cannot be written, 78 the directory cannot be used.`;
+Exit codes: 0 made, 64 usage, 74 the output cannot be written, 78 the directory cannot be used, or
+what is in it says something else.`;
 
 interface Values {
   readonly out: string;
@@ -74,7 +77,7 @@ export async function certsCommand(args: readonly string[]): Promise<number> {
     return exitCodes.ok;
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
-    process.stderr.write(`quorumlog certs: ${error.code}\n  ${error.message}\n`);
+    process.stderr.write(`quorumlog certs: ${error.code}\n${error.message.replace(/^/gm, "  ")}\n`);
     return exitCodeOf(error);
   }
 }
@@ -97,8 +100,12 @@ function report(made: readonly Credential[]): string {
 }
 
 function peersOf(text: string): string {
-  if (parsePeers(text) !== undefined) return text;
-  throw new InvalidArgumentError(`Allowed: ${peerListAllowed}.`);
+  const peers = parsePeers(text);
+  if (peers === undefined) throw new InvalidArgumentError(`Allowed: ${peerListAllowed}.`);
+  const twice = peers.find(({ node }, at) => peers.findIndex((one) => one.node === node) < at);
+  if (twice !== undefined) throw new InvalidArgumentError(`${twice.node} is given twice.`);
+  for (const { address } of peers) checkHost(splitAddress(address).host);
+  return text;
 }
 
 function clientOf(text: string, before: readonly ClientCredential[] = []): readonly ClientCredential[] {
@@ -107,12 +114,19 @@ function clientOf(text: string, before: readonly ClientCredential[] = []): reado
     throw new InvalidArgumentError(
       `Allowed: a name of letters, digits, '.', '_' or '-', '=', and one of ${actions.join(", ")}.`,
     );
+  if (before.some((one) => one.name === name)) throw new InvalidArgumentError(`${name} is given twice.`);
+  const fault = clientNameFault(name);
+  if (fault !== undefined) throw new InvalidArgumentError(`${fault}.`);
   return [...before, { name, role: role as Action }];
 }
 
 function hostOf(text: string, before: readonly string[] = []): readonly string[] {
-  if (/^[A-Za-z0-9.:_-]{1,253}$/.test(text)) return [...before, text];
-  throw new InvalidArgumentError("Allowed: a host name or an address.");
+  checkHost(text);
+  return [...before, text];
+}
+
+function checkHost(host: string): void {
+  if (!isHost(host)) throw new InvalidArgumentError(`${host} is neither a host name nor an address.`);
 }
 
 function daysOf(text: string): number {

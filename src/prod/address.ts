@@ -1,3 +1,4 @@
+import * as net from "node:net";
 import { LogError } from "../core/base/errors.ts";
 import type { Address } from "../core/io/network.ts";
 
@@ -13,4 +14,15 @@ export function splitAddress(address: Address): { readonly host: string; readonl
 /** Addresses that only this machine reaches. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1)$/.test(host);
+}
+
+/** A name, or an address of IPv4 or IPv6 without a zone, as it may stand in a certificate. */
+export function isHost(text: string): boolean {
+  if (net.isIP(text) !== 0) return !text.includes("%");
+  // What ends in a number is an address or a mistake.
+  return (
+    text.length <= 253 &&
+    /^([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}$/.test(text) &&
+    !/(^|\.)\d+$/.test(text)
+  );
 }

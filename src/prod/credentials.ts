@@ -8,6 +8,7 @@ import { splitAddress } from "./address.ts";
 import type { CertificatePlan, Issuer } from "./certificate.ts";
 import { makeCertificate } from "./certificate.ts";
 import { makeDirectories } from "./directory.ts";
+import { keptDifferences } from "./kept-certificate.ts";
 import type { Action } from "./tls-identity.ts";
 
 export interface ClientCredential {
@@ -45,52 +46,23 @@ const earlyMs = 3_600 * 1_000;
 
 /**
  * Makes an authority, a certificate for each node and one for each client. What is there already stays: to add a client,
- * or a node on another host, is to do the same again.
- * @throws LogError bad-configuration when the directory cannot be used, or holds half of an authority.
+ * or a node on another host, is to do the same again. Nothing is written when something is wrong.
+ * @throws LogError bad-configuration when the directory cannot be used, holds half of an authority, or holds a
+ *   certificate that does not say what is asked for.
  */
 export function makeCredentials(plan: CredentialsPlan): readonly Credential[] {
   try {
+    const holders = holdersOf(plan);
     makeDirectories(plan.directory);
-    const { issuer, credential } = authorityIn(plan);
-    const nodes = plan.peers.map(({ node, address }) => {
-      const hosts = [...new Set([splitAddress(address).host, ...plan.hosts])];
-      return leaf(plan, issuer, { file: node === "ca" ? "node-ca" : node, name: node, role: "node", hosts });
-    });
-    const clients = plan.clients.map(({ name, role }) =>
-      leaf(plan, issuer, { file: `client-${name}`, name, role, hosts: [] }),
-    );
-    return [credential, ...nodes, ...clients];
+    const authority = authorityIn(plan.directory);
+    if (!plan.renew && authority !== undefined) checkKept(plan.directory, holders, authority.certificate);
+    const { issuer, credential } = authority ?? newAuthority(plan);
+    return [credential, ...holders.map((holder) => leaf(plan, issuer, holder))];
   } catch (error) {
     if (error instanceof LogError) throw error;
     const { message } = error as Error;
     throw new LogError("bad-configuration", `credentials in ${plan.directory}: ${message}`, { cause: error });
   }
-}
-
-function authorityIn({ directory, days }: CredentialsPlan): { issuer: Issuer; credential: Credential } {
-  const files = filesOf(directory, "ca");
-  const there = [files.certificate, files.key].filter((file) => fs.existsSync(file));
-  const shared = { name: "authority", role: "authority", ...files } as const;
-  if (there.length === 1)
-    throw new LogError(
-      "bad-configuration",
-      `${there[0]} is there without its other half: bring back ${files.certificate} and ${files.key}, or name another directory`,
-    );
-  if (there.length === 2) {
-    const certificate = new X509Certificate(fs.readFileSync(files.certificate));
-    const key = createPrivateKey(fs.readFileSync(files.key));
-    if (!certificate.checkPrivateKey(key))
-      throw new LogError("bad-configuration", `${files.key} is not the key of ${files.certificate}`);
-    return { issuer: { key, certificate }, credential: { ...shared, made: false } };
-  }
-  const pair = newKey();
-  // Two authorities never have one name: a client that trusts both must find the right one.
-  const name = `authority ${randomBytes(4).toString("hex")}`;
-  const plan = planOf({ name, role: "authority", hosts: [] }, Math.max(days, authorityDays));
-  const pem = makeCertificate(plan, pair.publicKey, { key: pair.privateKey, certificate: undefined });
-  write(files, pem, pair.privateKey);
-  const issuer = { key: pair.privateKey, certificate: new X509Certificate(pem) };
-  return { issuer, credential: { ...shared, made: true } };
 }
 
 interface Holder {
@@ -99,11 +71,107 @@ interface Holder {
   readonly hosts: readonly string[];
 }
 
-function leaf(plan: CredentialsPlan, issuer: Issuer, holder: Holder & { readonly file: string }): Credential {
+interface Leaf extends Holder {
+  /** Without its ending. */
+  readonly file: string;
+}
+
+/** A client of such a name would have the file in which another's key is, in whichever order the two were made. */
+export function clientNameFault(name: string): string | undefined {
+  return /(^|-)key$/i.test(name)
+    ? `no client is called ${name}: files that end in -key.pem hold keys`
+    : undefined;
+}
+
+/** Each name once, and no file twice. */
+function holdersOf({ peers, clients, hosts }: CredentialsPlan): readonly Leaf[] {
+  const nodes = peers.map(({ node, address }): Leaf => {
+    const own = [...new Set([splitAddress(address).host, ...hosts])];
+    return {
+      file: node.toLowerCase() === "ca" ? `node-${node}` : node,
+      name: node,
+      role: "node",
+      hosts: own,
+    };
+  });
+  const others = clients.map(({ name, role }): Leaf => ({ file: `client-${name}`, name, role, hosts: [] }));
+  const holders = [...nodes, ...others];
+  const files = new Set<string>();
+  for (const { file, name } of holders) {
+    const fault = others.some((one) => one.file === file) ? clientNameFault(name) : undefined;
+    if (fault !== undefined) throw new LogError("bad-configuration", fault);
+    if (files.has(file)) throw new LogError("bad-configuration", `${name} is given twice`);
+    files.add(file);
+  }
+  return holders;
+}
+
+/** Whatever stays says what was asked for: a certificate with another role than the one reported would mislead. */
+function checkKept(directory: string, holders: readonly Leaf[], authority: X509Certificate): void {
+  const problems: string[] = [];
+  for (const { file, name, role, hosts } of holders) {
+    const files = filesOf(directory, file);
+    if (!isThere(files)) continue;
+    const found = keptDifferences(files, { name, unit: role, hosts }, authority);
+    if (found.length === 0) continue;
+    const todo = `ask for what it says, make it anew with --renew (and with it all that the command names), or remove ${files.certificate} and ${files.key}`;
+    problems.push(`${found.join("; ")}: ${todo}`);
+  }
+  if (problems.length > 0) throw new LogError("bad-configuration", problems.join("\n"));
+}
+
+function isThere({ certificate, key }: Files): boolean {
+  return fs.existsSync(certificate) && fs.existsSync(key);
+}
+
+interface Authority {
+  readonly issuer: Issuer;
+  readonly credential: Credential;
+  readonly certificate: X509Certificate;
+}
+
+/** @returns undefined when the directory has none yet. */
+function authorityIn(directory: string): Authority | undefined {
+  const files = filesOf(directory, "ca");
+  const there = [files.certificate, files.key].filter((file) => fs.existsSync(file));
+  if (there.length === 0) return undefined;
+  const todo = `bring back ${files.certificate} and ${files.key}, or name another directory`;
+  const fault = (what: string, cause?: unknown): LogError =>
+    new LogError("bad-configuration", `${what}: ${todo}`, { cause });
+  if (there.length === 1) throw fault(`${there[0]} is there without its other half`);
+  const read = <T>(file: string, what: string, decode: (bytes: Buffer) => T): T => {
+    const bytes = fs.readFileSync(file);
+    try {
+      return decode(bytes);
+    } catch (error) {
+      throw fault(`${file} holds no ${what} that can be read`, error);
+    }
+  };
+  const certificate = read(files.certificate, "certificate", (bytes) => new X509Certificate(bytes));
+  const key = read(files.key, "private key", (bytes) => createPrivateKey(bytes));
+  if (!certificate.checkPrivateKey(key)) throw fault(`${files.key} is not the key of ${files.certificate}`);
+  if (!certificate.ca) throw fault(`${files.certificate} is no authority's`);
+  const credential = { name: "authority", role: "authority", ...files, made: false } as const;
+  return { issuer: { key, certificate }, credential, certificate };
+}
+
+function newAuthority({ directory, days }: CredentialsPlan): Authority {
+  const files = filesOf(directory, "ca");
+  const pair = newKey();
+  // Two authorities never have one name: a client that trusts both must find the right one.
+  const name = `authority ${randomBytes(4).toString("hex")}`;
+  const plan = planOf({ name, role: "authority", hosts: [] }, Math.max(days, authorityDays));
+  const pem = makeCertificate(plan, pair.publicKey, { key: pair.privateKey, certificate: undefined });
+  write(files, pem, pair.privateKey);
+  const certificate = new X509Certificate(pem);
+  const credential = { name: "authority", role: "authority", ...files, made: true } as const;
+  return { issuer: { key: pair.privateKey, certificate }, credential, certificate };
+}
+
+function leaf(plan: CredentialsPlan, issuer: Issuer, holder: Leaf): Credential {
   const files = filesOf(plan.directory, holder.file);
   const { name, role } = holder;
-  const there = fs.existsSync(files.certificate) && fs.existsSync(files.key);
-  if (there && !plan.renew) return { name, role, ...files, made: false };
+  if (!plan.renew && isThere(files)) return { name, role, ...files, made: false };
   const pair = newKey();
   write(files, makeCertificate(planOf(holder, plan.days), pair.publicKey, issuer), pair.privateKey);
   return { name, role, ...files, made: true };

@@ -65,19 +65,93 @@ describe("the credentials of a cluster", () => {
     expect(read("n0").verify(read("ca").publicKey)).to.equal(true);
   });
 
-  it("a directory that holds half of an authority, or none can be made, is refused", () => {
-    const faultOf = (more: Partial<CredentialsPlan> = {}): string => {
-      try {
-        make(more);
-      } catch (error) {
-        return `${(error as LogError).code}: ${(error as LogError).message}`;
-      }
-      return "";
-    };
+  const faultOf = (more: Partial<CredentialsPlan> = {}): string => {
+    try {
+      make(more);
+    } catch (error) {
+      return `${(error as LogError).code}: ${(error as LogError).message}`;
+    }
+    return "";
+  };
+  const snapshot = (): string[] =>
+    fs
+      .readdirSync(directory)
+      .sort()
+      .map((name) => `${name} ${fs.readFileSync(path.join(directory, name), "latin1")}`);
+
+  it("a directory that holds half of an authority, a broken one, or none can be made, is refused", () => {
     expect(faultOf({ directory: "/proc/nope" })).to.match(/^bad-configuration: credentials in \/proc\/nope/);
     make();
+    const ca = path.join(directory, "ca.pem");
+    const good = fs.readFileSync(ca);
+    for (const bad of ["garbage", fs.readFileSync(path.join(directory, "n0.pem"))]) {
+      fs.writeFileSync(ca, bad);
+      expect(faultOf()).to.match(
+        /^bad-configuration: .*ca\.pem.*: bring back .*ca\.pem and .*ca-key\.pem, or name/,
+      );
+    }
+    fs.writeFileSync(ca, good);
+    fs.writeFileSync(path.join(directory, "ca-key.pem"), "garbage");
+    expect(faultOf()).to.match(
+      /^bad-configuration: .*ca-key\.pem holds no private key that can be read: bring/,
+    );
     fs.rmSync(path.join(directory, "ca-key.pem"));
     expect(faultOf()).to.match(/^bad-configuration: .*ca\.pem is there without its other half/);
+  });
+
+  it("what is kept says what was asked for, or nothing is made", () => {
+    make();
+    const before = snapshot();
+    const cases: readonly [Partial<CredentialsPlan>, RegExp][] = [
+      [
+        { clients: [{ name: "alice", role: "read" }] },
+        /client-alice\.pem is of "alice" \(append\), not of "alice" \(read\): .*--renew.*remove .*client-alice-key\.pem/,
+      ],
+      [
+        { peers: checkedPeers("n0-10.0.0.1:40911") },
+        /n0\.pem is not for 10\.0\.0\.1 \(it is for DNS:db0\.example/,
+      ],
+      [
+        { hosts: ["localhost", "another"] },
+        /n0\.pem is not for another.*\n.*node-ca\.pem is not for another/,
+      ],
+    ];
+    for (const [more, told] of cases)
+      expect(faultOf({ clients: [{ name: "new", role: "read" }], ...more })).to.match(told);
+    expect(snapshot()).to.deep.equal(before);
+    expect(make({ hosts: [] }).some(({ made }) => made)).to.equal(false);
+    make({ clients: [{ name: "alice", role: "read" }], renew: true });
+    expect(identityOf(read("client-alice").toLegacyObject().subject).roles).to.deep.equal(["read"]);
+  });
+
+  it("a kept certificate is of this authority, has its key, and is not over", () => {
+    make();
+    const file = (name: string): string => path.join(directory, name);
+    fs.copyFileSync(file("n0-key.pem"), file("client-alice-key.pem"));
+    expect(faultOf()).to.match(/client-alice-key\.pem is not the key of .*client-alice\.pem/);
+    fs.writeFileSync(file("client-alice-key.pem"), "");
+    expect(faultOf()).to.match(/client-alice-key\.pem holds no private key that can be read/);
+    fs.writeFileSync(file("client-alice.pem"), "");
+    expect(faultOf()).to.match(/client-alice\.pem holds no certificate that can be read/);
+    make({ renew: true });
+    for (const name of ["ca.pem", "ca-key.pem"]) fs.rmSync(file(name));
+    make({ peers: [], clients: [] });
+    expect(faultOf()).to.match(/n0\.pem is not signed by the authority of this directory/);
+    make({ renew: true, days: -1 });
+    expect(faultOf()).to.match(/n0\.pem expired at/);
+  });
+
+  it("no client has a name that takes another's file, and none is given twice", () => {
+    make();
+    const before = snapshot();
+    for (const name of ["alice-key", "key", "a-KEY"])
+      expect(faultOf({ clients: [{ name, role: "admin" }] })).to.match(
+        /bad-configuration: no client is called/,
+      );
+    const twice = { name: "bob", role: "read" } as const;
+    expect(faultOf({ clients: [twice, { ...twice, role: "admin" }] })).to.match(/bob is given twice/);
+    expect(faultOf({ peers: checkedPeers("n0-a:1;n0-b:2") })).to.match(/n0 is given twice/);
+    expect(snapshot()).to.deep.equal(before);
   });
 
   it("a role includes those before it, and nodes have none", () => {
