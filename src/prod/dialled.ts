@@ -6,7 +6,7 @@ import { splitAddress } from "./address.ts";
 import { listenTo } from "./frame-port.ts";
 import { SocketDuplex } from "./frame-socket.ts";
 import type { Duplex, FrameStream } from "./frame-stream.ts";
-import type { Answer } from "./greeting.ts";
+import type { Answer, Refused } from "./greeting.ts";
 import { decodeAnswer, encodeGreeting } from "./greeting.ts";
 import type { TlsDial } from "./tls-dial.ts";
 import { tlsOptions, whyDistrusted } from "./tls-dial.ts";
@@ -20,8 +20,8 @@ export interface DialledOptions {
   readonly stream: FrameStream;
   /** Without it everything is plain text. */
   readonly dial: TlsDial | undefined;
-  /** The two ends do not believe each other: dialling again does not help. */
-  refused(why: string): void;
+  /** It is not let in. Where the two ends do not believe each other, dialling again does not help. */
+  refused(refusal: Refused): void;
   /** What answered speaks something else. */
   mistaken(why: string): void;
 }
@@ -40,7 +40,7 @@ export function dial(options: DialledOptions): Duplex {
   const ended = (error?: NodeJS.ErrnoException): void => {
     const why = error && whyDistrusted(error, address);
     if (why === undefined) over(lossOf(error));
-    else refuse(why);
+    else refuse({ code: "not-authorised", why });
   };
   const gone = (): void => ended();
   const greeted = (chunk: Buffer): void => {
@@ -48,7 +48,8 @@ export function dial(options: DialledOptions): Duplex {
     const answer = answerIn(seen);
     if (answer === undefined) return;
     if (answer instanceof LogError) mistake(answer);
-    else if (answer.refusal !== undefined) refuse(`${address}: ${answer.refusal}`);
+    else if (answer.refusal !== undefined)
+      refuse({ ...answer.refusal, why: `${address}: ${answer.refusal.why}` });
     else {
       clearTimeout(late);
       detach();
@@ -67,9 +68,9 @@ export function dial(options: DialledOptions): Duplex {
     socket.on("error", () => undefined);
     socket.destroy();
   };
-  const refuse = (why: string): void => {
+  const refuse = (refusal: Refused): void => {
     hangUp();
-    if (!stream.isEnded) options.refused(why);
+    if (!stream.isEnded) options.refused(refusal);
   };
   const mistake = (error: LogError): void => {
     hangUp();
@@ -97,6 +98,7 @@ function answerIn(seen: Uint8Array): Answer | LogError | undefined {
 /** `refused` and `reset` tell of a process that is gone. */
 function lossOf(error: NodeJS.ErrnoException | undefined): CloseReason {
   if (error?.code === "ETIMEDOUT") return "timeout";
+  if (error?.code === "ENOTFOUND" || error?.code === "EAI_AGAIN") return "no-host";
   const nobody = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"];
   return nobody.includes(error?.code ?? "") ? "refused" : "reset";
 }

@@ -15,7 +15,7 @@ export interface TlsListen {
 }
 
 export interface EntranceEvents {
-  /** A connection was turned away before it said what it wants; `why` says more where more is known. */
+  /** A connection was turned away before it said what it wants, or for there are too many; `why` says more where more is known. */
   readonly refused?: ((reason: GuardRefusal, from: string, why?: string) => void) | undefined;
   /** Whoever opened a connection may not: what it showed is not enough. */
   readonly denied?: ((service: Service, from: string, why: string) => void) | undefined;
@@ -74,6 +74,11 @@ export class Entrance {
       service === "client" ? gatekeeper.refusal(presented, wanted) : gatekeeper.peerRefusal(presented);
     if (why !== undefined) this.events.denied?.(service, from, why);
     return why;
+  }
+
+  /** A connection that was let in and that the node has no room for. */
+  turnedAway(from: string, why: string): void {
+    this.events.refused?.("too-many", from, why);
   }
 
   /** What the node hears of a connection that was let in: only what the other end may say. */

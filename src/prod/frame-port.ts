@@ -1,5 +1,5 @@
 import type * as net from "node:net";
-import type { CloseReason } from "../core/io/network.ts";
+import type { CloseReason, Service } from "../core/io/network.ts";
 import type { Accept, Entrance } from "./entrance.ts";
 import type { IncomingBudget, ParserLimits } from "./frame-socket.ts";
 import { endSocket, FrameParser, SocketDuplex } from "./frame-socket.ts";
@@ -19,6 +19,8 @@ export interface FramePortOptions {
   readonly accept: Accept;
   /** For frames that are still coming in, of all connections together. */
   readonly incoming: IncomingBudget;
+  /** What a client is told whose connection the node closes at once. */
+  readonly full: string | undefined;
 }
 
 /** The accepting side of connections that carry frames: peers, and clients of this library. */
@@ -45,7 +47,7 @@ export class FramePort {
     turns.enter();
     const events = entrance.admit(from, service, stream, accept);
     // The node may have closed it at once, for it has too many.
-    if (stream.isEnded) return void socket.destroy();
+    if (stream.isEnded) return turnAway(socket, encodeAnswer("full", this.tooMany(from, service)));
     this.streams.add(stream);
     socket.setKeepAlive(true, keepAliveMs);
     socket.write(encodeAnswer("welcome"));
@@ -56,6 +58,13 @@ export class FramePort {
       stream.finish(reason);
     };
     listenTo(socket, stream, over, this.limits);
+  }
+
+  private tooMany(from: string, service: Service): string {
+    const { full = "this node has as many clients as it takes", entrance } = this.options;
+    const why = service === "client" ? full : "this node has as many connections of peers as it takes";
+    entrance.turnedAway(from, why);
+    return why;
   }
 
   /** Ends every connection in order. */

@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter } from "../core/base/bytes.ts";
+import type { FaultCode } from "../core/base/errors.ts";
 import { LogError } from "../core/base/errors.ts";
 import type { ClientRequest } from "../core/commitlog/protocol.ts";
 import { faultOf } from "../core/commitlog/protocol.ts";
@@ -116,11 +117,11 @@ function typeNumber(type: ClientRequest["type"]): number {
 }
 
 /** The answer to a frame of a client that is not let in. */
-export function refusalFrame(frame: Uint8Array, why: string): Uint8Array {
+export function refusalFrame(frame: Uint8Array, why: string, code: FaultCode = "not-authorised"): Uint8Array {
   const requestId =
     frame.length < requestIdAt + 4 ? 0 : new DataView(frame.buffer, frame.byteOffset).getUint32(requestIdAt);
   const writer = new ByteWriter(128);
-  encodeResponse(writer, faultOf(requestId, new LogError("not-authorised", why)));
+  encodeResponse(writer, faultOf(requestId, new LogError(code, why)));
   return writer.finish();
 }
 

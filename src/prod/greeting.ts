@@ -1,4 +1,5 @@
 import { getU16, getU32, putU16, putU32 } from "../core/base/bytes.ts";
+import type { FaultCode } from "../core/base/errors.ts";
 import { LogError } from "../core/base/errors.ts";
 import type { Service } from "../core/io/network.ts";
 
@@ -9,7 +10,7 @@ import type { Service } from "../core/io/network.ts";
  * |---|---|---|---|
  * | 0 | 4 | "QLOG" | "QLOG" |
  * | 4 | 1 | version | version of this end |
- * | 5 | 1 | 1 control, 2 bulk, 3 client | 0 welcome, 1 not let in, 2 not understood |
+ * | 5 | 1 | 1 control, 2 bulk, 3 client | 0 welcome, 1 not let in, 2 not understood, 3 full: later perhaps |
  * | 6 | 2 | 0 | bytes of the reason, UTF-8, behind it |
  */
 export interface Greeting {
@@ -40,8 +41,8 @@ export function decodeGreeting(bytes: Uint8Array): Greeting {
   return { version: bytes[4] as number, service: services[bytes[5] as number] };
 }
 
-export type Verdict = "welcome" | "refused" | "not-understood";
-const verdicts: readonly Verdict[] = ["welcome", "refused", "not-understood"];
+export type Verdict = "welcome" | "refused" | "not-understood" | "full";
+const verdicts: readonly Verdict[] = ["welcome", "refused", "not-understood", "full"];
 
 /** @param why it is not welcome, for people. */
 export function encodeAnswer(verdict: Verdict, why = ""): Uint8Array {
@@ -55,10 +56,16 @@ export function encodeAnswer(verdict: Verdict, why = ""): Uint8Array {
   return bytes;
 }
 
+/** Why a connection is not let in: `pending-full` may be over when somebody else has left. */
+export interface Refused {
+  readonly code: Extract<FaultCode, "not-authorised" | "pending-full">;
+  readonly why: string;
+}
+
 /** What the answer to a greeting says, and how many bytes it took. */
 export interface Answer {
   /** Why the connection is not let in; undefined when it is welcome. */
-  readonly refusal: string | undefined;
+  readonly refusal: Refused | undefined;
   readonly bytes: number;
 }
 
@@ -78,7 +85,8 @@ export function decodeAnswer(bytes: Uint8Array): Answer | undefined {
   const verdict = verdicts[bytes[5] as number];
   if (verdict === "welcome") return { refusal: undefined, bytes: end };
   const reason = printable(new TextDecoder().decode(bytes.subarray(greetingBytes, end)));
-  if (verdict === "refused") return { refusal: reason, bytes: end };
+  if (verdict === "refused") return { refusal: { code: "not-authorised", why: reason }, bytes: end };
+  if (verdict === "full") return { refusal: { code: "pending-full", why: reason }, bytes: end };
   if (verdict === "not-understood") throw new LogError("wrong-version", reason);
   throw new LogError("malformed-frame", `no answer to a greeting is ${bytes[5]}`);
 }

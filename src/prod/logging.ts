@@ -55,7 +55,7 @@ export class TraceLog implements Trace {
       more = this.silence.heard(`${event.group} ${event.code} ${event.peer}`, refusalSilenceMs);
     else if (event.kind === "client")
       more = this.silence.heard(`${event.group} client ${event.change}`, refusalSilenceMs);
-    else if (event.kind === "peer" && event.change === "refused")
+    else if (event.kind === "peer" && (event.change === "refused" || event.change === "surplus"))
       more = this.silence.heard(`${event.group} ${event.peer} ${event.reason}`, peerSilenceMs);
     if (more !== undefined) this.logger[level](more === 0 ? event : { ...event, more }, message);
   }
@@ -147,6 +147,8 @@ function sentence(event: TraceEvent): readonly [Level, string] | undefined {
     case "disk":
       return ["error", `disk: ${event.operation} failed with ${event.code}`];
     case "peer":
+      if (event.change === "surplus")
+        return ["warn", `closed the oldest connection of ${event.peer || "strangers"}: ${event.reason}`];
       return [
         event.change === "connected" ? "info" : "warn",
         `peer ${event.peer} ${event.change}: ${event.reason}`,

@@ -15,6 +15,7 @@ import { Entrance } from "./entrance.ts";
 import { FramePort } from "./frame-port.ts";
 import { IncomingBudget } from "./frame-socket.ts";
 import { bufferLimits, FrameStream } from "./frame-stream.ts";
+import type { Refused } from "./greeting.ts";
 import type { GrpcService } from "./grpc-port.ts";
 import { GrpcPort } from "./grpc-port.ts";
 import { PortGuard } from "./port-guard.ts";
@@ -33,8 +34,10 @@ export interface NetworkOptions extends EntranceEvents {
   readonly turns: Turns;
   /** The plain methods of the service `Log`; without it they answer `UNIMPLEMENTED`. */
   readonly logService?: GrpcService;
-  /** A node that was dialled and this one do not believe each other, or do not understand each other. */
+  /** A node that was dialled does not let this one in, is not believed by it, or neither understands the other. */
   readonly distrusted?: (address: Address, service: Service, why: string) => void;
+  /** What a client is told whose connection the node closes at once. */
+  readonly full?: string | undefined;
 }
 
 /**
@@ -49,17 +52,17 @@ export class TcpNetwork implements Network {
   }
 
   listen(address: Address, accept: Accept, done: (error: Error | undefined) => void): Listener {
-    const { turns, listen, logService: service, refused } = this.options;
+    const { turns, listen, logService: service, refused, full } = this.options;
     const entrance = new Entrance(listen, this.options, (socket) => guard.meet(socket, true));
     const incoming = new IncomingBudget(incomingBytesMax);
-    const frames = new FramePort({ turns, entrance, accept, incoming });
+    const frames = new FramePort({ turns, entrance, accept, incoming, full });
     const grpc = new GrpcPort({
       turns,
       entrance,
       accept,
       service,
       incoming: new IncomingBudget(callBytesMax, incoming),
-      tooMany: (from) => refused?.("too-many", from),
+      tooMany: (from) => refused?.("too-many", from, full),
     });
     const plainly = (socket: net.Socket, secured: boolean): void => {
       if (!secured) entrance.plain(socket);
@@ -96,11 +99,11 @@ export class TcpNetwork implements Network {
     const shown = service === "client" ? new RefusableConnection(events) : undefined;
     shown?.attach(stream);
     const mistaken = (why: string): void => distrusted?.(address, service, why);
-    const refused = (why: string): void => {
-      mistaken(why);
+    const refused = (refusal: Refused): void => {
+      mistaken(refusal.why);
       if (shown === undefined) return stream.finish("protocol");
       turns.enter();
-      shown.refuse(why);
+      shown.refuse(refusal);
     };
     stream.attach(dial({ address, service, stream, dial: secured, refused, mistaken }), events);
     return shown ?? stream;

@@ -6,6 +6,7 @@ import type { LabelledCounts } from "./counters.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { peerSilenceMs, Silence } from "./logging.ts";
 import type { NetworkOptions } from "./network.ts";
+import type { GuardRefusal } from "./port-guard.ts";
 import { contextOf } from "./tls-files.ts";
 import type { Authorise } from "./tls-identity.ts";
 import { nodesAt } from "./tls-options.ts";
@@ -18,9 +19,15 @@ export interface ServerNetworkParts {
   readonly trace: Trace;
 }
 
+/** What is wrong where nobody knows more; strangers and scanners leave no line. */
+const usually: { readonly [reason in GuardRefusal]?: string } = {
+  tls: "it speaks TLS, and this node does not (tlsCert)",
+  "too-many": "the process has as many connections as its limit of open files allows",
+};
+
 /** What a server's network is told, and whom it tells of those that it turns away. */
 export function serverNetwork(parts: ServerNetworkParts): Omit<NetworkOptions, "turns" | "logService"> {
-  const { logger, turnedAway } = parts;
+  const { config, logger, turnedAway } = parts;
   const silence = new Silence();
   const warn = (kind: string, message: string, fields: object = {}): void => {
     const more = silence.heard(kind, peerSilenceMs);
@@ -30,9 +37,8 @@ export function serverNetwork(parts: ServerNetworkParts): Omit<NetworkOptions, "
     ...tlsParts(parts),
     refused: (reason, from, why) => {
       turnedAway.add(reason);
-      if (reason !== "tls") return;
-      const text = why ?? "it speaks TLS, and this node does not (tlsCert)";
-      warn(`tls ${text}`, `turned a connection away: ${text}`, { from });
+      const text = why ?? usually[reason];
+      if (text !== undefined) warn(`${reason} ${text}`, `turned a connection away: ${text}`, { from });
     },
     denied: (service, from, why) => {
       turnedAway.add("not-authorised");
@@ -41,6 +47,7 @@ export function serverNetwork(parts: ServerNetworkParts): Omit<NetworkOptions, "
     distrusted: (address, service, why) => {
       if (service !== "client") tellDistrust(parts, address, why);
     },
+    full: `this node has as many clients as it takes (connectionsMax is ${config.node.limits.connectionsMax})`,
   };
 }
 

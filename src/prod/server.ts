@@ -142,7 +142,7 @@ class PeerRefusals implements Trace {
   private readonly byPeer = new Map<string, string>();
 
   emit(event: TraceEvent): void {
-    if (event.kind !== "peer") return;
+    if (event.kind !== "peer" || event.change === "surplus") return;
     const peer = `${event.group} ${event.peer}`;
     if (event.change === "refused") this.byPeer.set(peer, `peer ${event.peer} refused: ${event.reason}`);
     else this.byPeer.delete(peer);

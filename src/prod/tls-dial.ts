@@ -2,6 +2,7 @@ import * as tls from "node:tls";
 import type { Address, Connection, ConnectionEvents } from "../core/io/network.ts";
 import { splitAddress } from "./address.ts";
 import { refusalFrame } from "./gatekeeper.ts";
+import type { Refused } from "./greeting.ts";
 import { describe, identityOf } from "./tls-identity.ts";
 
 /** What the dialling side of TLS knows. */
@@ -52,12 +53,13 @@ export function whyDistrusted({ message: details }: Error, address: Address): st
 
 /**
  * A dialled client connection that, where it is refused, stays up just long enough to say so: its first frame is
- * answered with the fault. Callers are then told `not-authorised`, and do not dial until their time is over.
+ * answered with the fault. Callers are then told `not-authorised`, and do not dial until their time is over; where the node
+ * was only full, they dial again later.
  */
 export class RefusableConnection implements Connection {
   private readonly events: ConnectionEvents;
   private inner: Connection | undefined;
-  private why: string | undefined;
+  private refusal: Refused | undefined;
   private over = false;
 
   constructor(events: ConnectionEvents) {
@@ -69,15 +71,15 @@ export class RefusableConnection implements Connection {
   }
 
   /** In place of `closed`. */
-  refuse(why: string): void {
-    this.why = why;
+  refuse(refusal: Refused): void {
+    this.refusal = refusal;
     this.events.opened();
   }
 
   send(frame: Uint8Array, rest?: readonly Uint8Array[]): boolean {
-    const { why } = this;
-    if (why === undefined) return this.inner?.send(frame, rest) ?? true;
-    const answer = refusalFrame(frame, why);
+    const { refusal } = this;
+    if (refusal === undefined) return this.inner?.send(frame, rest) ?? true;
+    const answer = refusalFrame(frame, refusal.why, refusal.code);
     setImmediate(() => {
       if (!this.over) this.events.frame(answer);
       if (!this.over) this.events.closed("closed");

@@ -21,7 +21,12 @@ describe("the greeting", () => {
     for (let cut = 0; cut < refused.length; cut++)
       expect(decodeAnswer(refused.subarray(0, cut)), `cut at ${cut}`).to.equal(undefined);
     const more = new Uint8Array([...refused, 9, 9]);
-    expect(decodeAnswer(more)).to.deep.equal({ refusal: "nobody knows «you»", bytes: refused.length });
+    const refusal = { code: "not-authorised", why: "nobody knows «you»" };
+    expect(decodeAnswer(more)).to.deep.equal({ refusal, bytes: refused.length });
+    expect(decodeAnswer(encodeAnswer("full", "later"))?.refusal).to.deep.equal({
+      code: "pending-full",
+      why: "later",
+    });
     expect(() => decodeAnswer(encodeAnswer("not-understood", "version 9?")))
       .to.throw(LogError, "version 9?")
       .with.property("code", "wrong-version");

@@ -2,10 +2,12 @@ import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
 import { expect } from "chai";
+import { decodeResponse } from "#core/commitlog/response-codec";
 import type { Connection, Listener } from "#core/io/network";
 import { windowBytes } from "#prod/grpc-options";
 import { TcpNetwork } from "#prod/network";
 import { Turns } from "#prod/turn";
+import { ping } from "./support/tls-port.ts";
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -70,6 +72,18 @@ describe("the network", () => {
     await until("an echo", () => frames.length === 1);
     connection.close();
   };
+
+  it("tells a host name that does not resolve from a process that is gone", async () => {
+    const closed: string[] = [];
+    network.connect("no-such-host.invalid:40911", "client", {
+      opened: () => undefined,
+      frame: () => undefined,
+      drained: () => undefined,
+      closed: (reason) => closed.push(reason),
+    });
+    await until("its end", () => closed.length > 0);
+    expect(closed).to.deep.equal(["no-host"]);
+  });
 
   it("raised the flow-control window of gRPC", async () => {
     const session = http2.connect(`http://127.0.0.1:${port}`);
@@ -204,13 +218,15 @@ describe("the network", () => {
     socket.destroy();
   });
 
-  it("welcomes nobody whom the node closes at once", async () => {
-    const strict = new TcpNetwork({ turns });
+  it("welcomes nobody whom the node closes at once, and says why", async () => {
+    const turnedAway: string[] = [];
+    const full = "it has one already";
+    const strict = new TcpNetwork({ turns, full, refused: (reason) => turnedAway.push(reason) });
     const probe = net.createServer();
     await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
     const { port: there } = probe.address() as net.AddressInfo;
     await new Promise((resolve) => probe.close(resolve));
-    const full = await new Promise<Listener>((resolve) => {
+    const closing = await new Promise<Listener>((resolve) => {
       const opened = strict.listen(
         `127.0.0.1:${there}`,
         (connection) => {
@@ -226,16 +242,30 @@ describe("the network", () => {
       );
     });
     const seen: string[] = [];
-    strict.connect(`127.0.0.1:${there}`, "client", {
-      opened: () => seen.push("opened"),
-      frame: () => seen.push("frame"),
+    const asked = strict.connect(`127.0.0.1:${there}`, "client", {
+      opened: () => void asked.send(ping),
+      frame: (frame) => {
+        const fault = decodeResponse(frame);
+        seen.push(fault.type === "fault" ? `${fault.code}: ${fault.message}` : fault.type);
+      },
       drained: () => undefined,
       closed: (reason) => seen.push(reason),
     });
-    await until("an end", () => seen.length > 0);
+    strict.connect(`127.0.0.1:${there}`, "peer-bulk", {
+      opened: () => seen.push("opened"),
+      frame: () => seen.push("frame"),
+      drained: () => undefined,
+      closed: (reason) => seen.push(`peer ${reason}`),
+    });
+    await until("both ends", () => seen.length > 2);
     await sleep(20);
-    expect(seen).to.deep.equal(["reset"]);
-    full.close();
+    expect(seen).to.have.members([
+      `pending-full: 127.0.0.1:${there}: it has one already`,
+      "closed",
+      "peer protocol",
+    ]);
+    expect(turnedAway).to.deep.equal(["too-many", "too-many"]);
+    closing.close();
   });
 
   it("ends with protocol where somebody else answers", async () => {

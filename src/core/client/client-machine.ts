@@ -169,7 +169,7 @@ export class ClientMachine {
 
   private lost(connection: number, reason: CloseReason, turn: Turn): void {
     const link = this.router.linkOn(connection);
-    if (link !== undefined) this.router.drop(link, turn, unavailable(link, lossOf(reason)), false);
+    if (link !== undefined) this.router.drop(link, turn, unavailable(link, lossOf(link, reason)), false);
   }
 
   private close(turn: Turn): void {
@@ -182,7 +182,9 @@ export class ClientMachine {
   }
 }
 
-function lossOf(reason: CloseReason): string {
+function lossOf({ peer }: Link, reason: CloseReason): string {
+  if (reason === "no-host")
+    return `there is no such host: ${peer.address.replace(/:\d+$/, "")} (its name does not resolve)`;
   return reason === "protocol"
     ? "what answers there does not speak as a node of this version"
     : `connection ${reason}`;

@@ -4,8 +4,11 @@ export type Address = string;
 /** What a connection is for. Control traffic (votes, heartbeats) never queues behind bulk. */
 export type Service = "peer-control" | "peer-bulk" | "client";
 
-/** Why a connection ended. `refused` and `reset` tell of a process that is gone, `timeout` and `closed` do not. */
-export type CloseReason = "refused" | "reset" | "timeout" | "closed" | "protocol";
+/**
+ * Why a connection ended. `refused` and `reset` tell of a process that is gone, `timeout` and `closed` do not; `no-host`
+ * says that the address names no machine.
+ */
+export type CloseReason = "refused" | "reset" | "timeout" | "closed" | "protocol" | "no-host";
 
 /** One side of a connection. */
 export interface Connection {

@@ -202,8 +202,10 @@ export interface DiskEvent extends At {
 /** Peers made contact, or one was turned away. */
 export interface PeerEvent extends At {
   readonly kind: "peer";
-  readonly peer: NodeId;
-  readonly change: "connected" | "disconnected" | "incarnation-changed" | "refused";
+  /** Empty only where nobody introduced himself. */
+  readonly peer: NodeId | "";
+  /** `surplus`: one connection was closed, since there were too many of its kind. */
+  readonly change: "connected" | "disconnected" | "incarnation-changed" | "refused" | "surplus";
   readonly reason: string;
 }
 

@@ -361,4 +361,8 @@ export class Group implements LinkGroup {
   refused(peer: string, refusal: Refusal): void {
     this.ports.trace.emit({ kind: "refuse", ...this.at, code: refusal.code, peer });
   }
+
+  surplus(peer: NodeId | "", reason: string): void {
+    this.ports.trace.emit({ kind: "peer", ...this.at, peer, change: "surplus", reason });
+  }
 }

@@ -4,7 +4,7 @@ import { ByteReader } from "../base/bytes.ts";
 import { LogError } from "../base/errors.ts";
 import type { Micros } from "../base/units.ts";
 import type { Timer } from "../io/clock.ts";
-import type { Address, CloseReason, Connection, ConnectionEvents } from "../io/network.ts";
+import type { Address, CloseReason, Connection, ConnectionEvents, Service } from "../io/network.ts";
 import { between } from "../io/random.ts";
 import type { NodeLimits } from "./config.ts";
 import type { Hello, Refusal } from "./peer-frame.ts";
@@ -32,10 +32,16 @@ export interface LinkGroup {
   peerLost(peer: NodeId): void;
   refusedBy(peer: NodeId, refusal: Refusal): void;
   refused(peer: string, refusal: Refusal): void;
+  /** A connection was closed, since there were too many of its kind; `peer` is empty when nobody introduced itself on it. */
+  surplus(peer: NodeId | "", reason: string): void;
 }
 
 /** Hellos double as a probe: an open connection that answers none for this many check intervals is dialled anew. */
 const unansweredMax = 3;
+/** Connections of one lane that a peer may have here: the live one, and some of whose end this node has not heard. */
+const linksOfALaneMax = 4;
+/** Connections on which no peer has introduced itself yet. */
+const strangersMax = 64;
 /** A connection that is up is probed once in this many hello intervals. */
 const probeEvery = 10;
 
@@ -44,6 +50,7 @@ export class PeerLinks {
   private readonly ports: NodePorts;
   private readonly limits: NodeLimits;
   private readonly groups: ReadonlyMap<GroupId, LinkGroup>;
+  private readonly hub: LinkHub;
   private readonly dialled = new Map<NodeId, Record<Lane, DialledLink>>();
   private readonly accepted = new Set<AcceptedLink>();
   private timer: Timer | undefined;
@@ -58,6 +65,11 @@ export class PeerLinks {
     this.ports = ports;
     this.limits = limits;
     this.groups = groups;
+    this.hub = {
+      groups,
+      introduced: (link) => this.limitLane(link),
+      forget: (link) => void this.accepted.delete(link),
+    };
     for (const [peer, address] of addresses) {
       const own = [...groups.values()].filter((group) => group.others.includes(peer));
       const make = (lane: Lane): DialledLink =>
@@ -91,17 +103,27 @@ export class PeerLinks {
   }
 
   /** The events of a connection that a peer dialled. */
-  accept(connection: Connection): ConnectionEvents {
-    const link = new AcceptedLink(connection, this.groups, () => this.accepted.delete(link));
+  accept(connection: Connection, service: Service): ConnectionEvents {
+    const link = new AcceptedLink(connection, service, this.hub);
     this.accepted.add(link);
-    if (this.accepted.size > this.limits.connectionsMax) this.closeOne(link);
+    const strangers = [...this.accepted].filter(({ peer }) => peer === undefined);
+    if (strangers.length > strangersMax)
+      this.closeOldest(strangers, `more than ${strangersMax} on which nobody has introduced himself`);
     return link;
   }
 
-  /** Too many connections: the oldest that nobody introduced itself on goes, or else the newest. */
-  private closeOne(newest: AcceptedLink): void {
-    for (const link of this.accepted) if (!link.isIntroduced) return link.close();
-    newest.close();
+  /** A peer that was cut off dials anew, and this end may hear of the old connection's end much later. */
+  private limitLane({ peer, service }: AcceptedLink): void {
+    const same = [...this.accepted].filter((link) => link.peer === peer && link.service === service);
+    if (same.length > linksOfALaneMax)
+      this.closeOldest(same, `more than ${linksOfALaneMax} of one peer (${service})`);
+  }
+
+  /** Links stand in the order in which they came. */
+  private closeOldest([oldest]: readonly AcceptedLink[], reason: string): void {
+    if (oldest === undefined) return;
+    for (const group of this.groups.values()) group.surplus(oldest.peer ?? "", reason);
+    oldest.close();
   }
 
   stop(): void {
@@ -268,33 +290,39 @@ class DialledLink implements ConnectionEvents {
   }
 }
 
+/** What accepted links tell of themselves. */
+interface LinkHub {
+  readonly groups: ReadonlyMap<GroupId, LinkGroup>;
+  /** A peer has introduced itself on the link for the first time. */
+  introduced(link: AcceptedLink): void;
+  forget(link: AcceptedLink): void;
+}
+
 /** A connection that a peer dialled. Frames count only once the peer has introduced itself for their group. */
 class AcceptedLink implements ConnectionEvents {
+  readonly service: Service;
+  /** Who introduced itself on it. */
+  peer: NodeId | undefined = undefined;
   private readonly connection: Connection;
-  private readonly groups: ReadonlyMap<GroupId, LinkGroup>;
+  private readonly hub: LinkHub;
   private readonly introduced = new Map<GroupId, Hello>();
-  private readonly forget: () => void;
 
-  constructor(connection: Connection, groups: ReadonlyMap<GroupId, LinkGroup>, forget: () => void) {
+  constructor(connection: Connection, service: Service, hub: LinkHub) {
     this.connection = connection;
-    this.groups = groups;
-    this.forget = forget;
-  }
-
-  get isIntroduced(): boolean {
-    return this.introduced.size > 0;
+    this.service = service;
+    this.hub = hub;
   }
 
   opened(): void {}
   drained(): void {}
 
   closed(): void {
-    this.forget();
+    this.hub.forget(this);
   }
 
   close(): void {
     this.connection.close();
-    this.forget();
+    this.hub.forget(this);
   }
 
   frame(frame: Uint8Array): void {
@@ -302,14 +330,14 @@ class AcceptedLink implements ConnectionEvents {
       this.take(new ByteReader(frame));
     } catch (error) {
       if (!(error instanceof LogError)) throw error;
-      for (const group of this.groups.values()) group.refused("a peer", error);
+      for (const group of this.hub.groups.values()) group.refused("a peer", error);
       this.close();
     }
   }
 
   private take(reader: ByteReader): void {
     const { type, group: id } = readFrameHeader(reader);
-    const group = this.groups.get(id);
+    const group = this.hub.groups.get(id);
     if (group === undefined) {
       this.connection.send(
         encodeRefusal(id, { code: "unknown-group", message: `no group ${id} on this node` }),
@@ -342,5 +370,8 @@ class AcceptedLink implements ConnectionEvents {
     }
     this.introduced.set(group.group, hello);
     this.connection.send(encodeHello("welcome", group.group, group.hello()));
+    if (this.peer !== undefined) return;
+    this.peer = hello.from;
+    this.hub.introduced(this);
   }
 }

@@ -90,12 +90,12 @@ export class Node {
   }
 
   private accept(connection: Connection, service: Service): ConnectionEvents {
-    if (service !== "client") return this.links.accept(connection);
+    if (service !== "client") return this.links.accept(connection, service);
     const { config, ports, groups, readTurns } = this;
     const client = new ClientConnection(connection, config, ports, groups, readTurns, () =>
       this.clients.delete(client),
     );
-    // Beyond the limit the oldest silent ones are not searched for: the newcomer is told to go elsewhere by being closed.
+    // Beyond the limit the oldest silent ones are not searched for: the newcomer is closed, and its port tells it why.
     if (this.clientConnections >= this.config.limits.connectionsMax) client.abort();
     else this.clients.add(client);
     return client;

@@ -113,6 +113,7 @@ export class HandsOver implements Checker {
   }
 
   private onPeer(event: PeerEvent, at: Micros): void {
+    if (event.peer === "") return;
     const member = this.model.of(event);
     const known = this.known.get(member) ?? new Map<NodeId, Micros>();
     this.known.set(member, known);
