@@ -1,10 +1,9 @@
-import type { IntervalHistogram } from "node:perf_hooks";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Trace, TraceEvent } from "../core/io/trace.ts";
 import { DurationHistogram, LabelledCounts } from "./counters.ts";
 import type { DiskMeter } from "./disk-file.ts";
 import { countRare, GroupCounts } from "./group-counts.ts";
+import { LoopDelay } from "./loop-delay.ts";
 
 /** What a group tells when it is asked, for gauges. Indexes are -1 while there is nothing. */
 export interface GroupGauges {
@@ -57,12 +56,11 @@ export class Metrics implements Trace {
   readonly turnedAway: LabelledCounts = new LabelledCounts();
   private readonly groups = new Map<string, GroupCounts>();
   private readonly gauges: () => readonly GroupGauges[];
-  private readonly loop: IntervalHistogram = monitorEventLoopDelay({ resolution: 20 });
+  private readonly loop = new LoopDelay();
 
   /** @param connections of clients that are open. */
   constructor(version: string, gauges: () => readonly GroupGauges[], connections: () => number) {
     this.gauges = gauges;
-    this.loop.enable();
     this.defineGroupGauges();
     this.gauge("quorumlog_client_connections", "Open connections of clients", [], (add) =>
       add(connections()),
@@ -73,7 +71,7 @@ export class Metrics implements Trace {
   }
 
   close(): void {
-    this.loop.disable();
+    this.loop.close();
   }
 
   emit(event: TraceEvent): void {
@@ -285,12 +283,15 @@ export class Metrics implements Trace {
     });
     this.gauge(
       "quorumlog_event_loop_delay_seconds",
-      "Event loop delay, 99th percentile since the last look",
+      "Event loop delay, 99th percentile of the last minute or two",
       [],
-      (add) => {
-        add(this.loop.percentile(99) / 1e9);
-        this.loop.reset();
-      },
+      (add) => add(this.loop.p99Seconds),
+    );
+    this.gauge(
+      "quorumlog_event_loop_delay_max_seconds",
+      "Event loop delay, the longest of the last minute or two",
+      [],
+      (add) => add(this.loop.maxSeconds),
     );
   }
 
