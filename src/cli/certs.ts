@@ -8,6 +8,7 @@ import { exitCodeOf, exitCodes } from "../prod/exit-codes.ts";
 import { checkedPeers, parsePeers, peerListAllowed } from "../prod/peer-list.ts";
 import type { Action } from "../prod/tls-identity.ts";
 import { actions } from "../prod/tls-identity.ts";
+import { errorJson } from "./log-fault.ts";
 import { runCommander } from "./log-options.ts";
 import { table } from "./log-output.ts";
 
@@ -77,7 +78,8 @@ export async function certsCommand(args: readonly string[]): Promise<number> {
     return exitCodes.ok;
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
-    process.stderr.write(`quorumlog certs: ${error.code}\n${error.message.replace(/^/gm, "  ")}\n`);
+    const text = `quorumlog certs: ${error.code}\n${error.message.replace(/^/gm, "  ")}\n`;
+    process.stderr.write(json ? text + errorJson(error) : text);
     return exitCodeOf(error);
   }
 }

@@ -1,18 +1,38 @@
 import { LogError } from "../core/base/errors.ts";
 import { exitCodes } from "../prod/exit-codes.ts";
 import { parsePeers } from "../prod/peer-list.ts";
+import { visible } from "../prod/visible.ts";
 import type { InputError } from "./entry-source.ts";
 import type { LogRequest } from "./log-options.ts";
 import { meant } from "./suggest.ts";
 
 /** What failed, why, and what to do: a line each. */
 export function faultText(request: LogRequest, error: LogError): string {
-  return `quorumlog log ${request.command}: ${error.code}\n  ${error.message}\n  ${advice(request, error)}\n`;
+  // A message may be what some server said.
+  const lines = error.message.split("\n").map(visible);
+  const text = [`quorumlog log ${request.command}: ${error.code}`, ...lines, advice(request, error)].join(
+    "\n  ",
+  );
+  return `${text}\n${request.json ? errorJson(error) : ""}`;
+}
+
+interface Told {
+  /** One of LogError's, or `unreadable-input`. */
+  readonly code: LogError["code"] | "unreadable-input";
+  readonly retry: LogError["retry"];
+  readonly message: string;
+}
+
+/** For programs, after what people read: one line, the last of standard error. */
+export function errorJson({ code, retry, message }: Told): string {
+  // An escape of a character means the same within JSON.
+  return `${visible(JSON.stringify({ error: { code, retry, message } }))}\n`;
 }
 
 /** The same for an entry that cannot be read. */
-export function inputFaultText(error: InputError): string {
-  return `quorumlog log append: cannot read the entry\n  ${error.message}\n  Nothing was appended. Give the entry with --file PATH, --data TEXT, or - for standard input.\n`;
+export function inputFaultText(error: InputError, json: boolean): string {
+  const fault = { code: "unreadable-input", retry: "never", message: error.message } as const;
+  return `quorumlog log append: cannot read the entry\n  ${error.message}\n  Nothing was appended. Give the entry with --file PATH, --data TEXT, or - for standard input.\n${json ? errorJson(fault) : ""}`;
 }
 
 export function faultExitCode(error: LogError): number {
@@ -46,6 +66,8 @@ function advice(request: LogRequest, error: LogError): string {
     return "Nothing was changed. What a client may do stands in its certificate: --tls-ca, --tls-cert, --tls-key (`quorumlog certs` makes them).";
   if (error.code === "read-only")
     return "Nothing was changed. Look with `quorumlog log status` which nodes are read-only; `quorumlog log readonly --node ID off` makes one take appends.";
+  if (error.code === "index-out-of-range" && request.command === "get")
+    return `The log ends before it, and may come to have it: \`quorumlog log tail --from ${request.index} --follow\` waits for that.`;
   if (error.retry === "never") return "The same command will fail again.";
   const unchanged =
     request.command === "transfer"

@@ -126,7 +126,10 @@ function define(parent: Command, name: string, summary: string): Command {
         .env("QUORUMLOG_TIMEOUT")
         .argParser(durationMs),
     )
-    .option("--json", "one JSON object on one line; a stream: one a line");
+    .option(
+      "--json",
+      "one JSON object on one line; a stream: one a line; a fault: the last line of standard error",
+    );
   for (const { name: part, env, doc } of tlsOptions)
     command.addOption(new Option(`--tls-${part} <file>`, doc).env(env));
   return command;
@@ -218,6 +221,9 @@ function sourceOf(
   if (dash !== undefined && dash !== "-")
     command.error(`error: unexpected argument '${dash}'; text is given with --data`);
   const given: AppendSource[] = [];
+  // The host has put U+FFFD in place of bytes that are no UTF-8, so that others than those given would be stored.
+  if (values.data?.includes("\ufffd"))
+    command.error("error: --data holds bytes that are no UTF-8 (or U+FFFD): give bytes with - or --file");
   if (values.data !== undefined) given.push({ kind: "text", text: values.data });
   if (values.file !== undefined) given.push({ kind: "file", path: values.file });
   if (dash === "-") given.push({ kind: "stdin" });

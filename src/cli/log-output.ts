@@ -1,5 +1,6 @@
 import Table from "cli-table3";
 import type { LogEntry, NodeStatus } from "../prod/index.ts";
+import { visible } from "../prod/visible.ts";
 
 type Known = Pick<
   NodeStatus,
@@ -46,17 +47,6 @@ export function entryLine({ index, term, data }: LogEntry): string {
   const { data: text, encoding } = dataFields(data);
   const shown = encoding === undefined ? visible(text) : `base64:${text}`;
   return `${String(index).padStart(8)}  term ${term}  ${shown}`;
-}
-
-/** Control characters, and those that turn text around, as escapes. */
-export function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
-  const hidden = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
-  const short: { readonly [char: string]: string } = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-  return text.replace(
-    hidden,
-    (char) => short[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
 
 const statusHead = ["node", "role", "term", "commit", "last", "chain crc", "lag", "intake", "pid"];

@@ -3,12 +3,13 @@ import { LogClient, LogError } from "../prod/index.ts";
 import { parsePeers } from "../prod/peer-list.ts";
 import { readTls } from "../prod/tls-files.ts";
 import { settingsOf } from "../prod/tls-options.ts";
+import { visible } from "../prod/visible.ts";
 import { InputError, readSource } from "./entry-source.ts";
 import { faultExitCode, faultText, inputFaultText } from "./log-fault.ts";
 import type { AppendSource, LogRequest, TlsRequest } from "./log-options.ts";
 import { parseLog } from "./log-options.ts";
 import type { StatusReport, StatusRow } from "./log-output.ts";
-import { dataFields, entryJson, entryLine, statusTable, unreachableRow, visible } from "./log-output.ts";
+import { dataFields, entryJson, entryLine, statusTable, unreachableRow } from "./log-output.ts";
 
 const signals = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const;
 
@@ -35,7 +36,7 @@ export async function logCommand(args: readonly string[]): Promise<number> {
       return interrupted;
     }
     if (error instanceof InputError) {
-      tell(inputFaultText(error));
+      tell(inputFaultText(error, request.json));
       return exitCodes.noInput;
     }
     if (!(error instanceof LogError)) throw error;

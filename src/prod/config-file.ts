@@ -1,5 +1,5 @@
-import * as fs from "node:fs";
 import { Properties } from "properties-file/parser";
+import { readSmallFile } from "./read-file.ts";
 
 /** A line of the file that sets a key. */
 export interface FileSetting {
@@ -19,14 +19,12 @@ const fileBytesMax = 64 * 1_024;
 /**
  * Reads a file of properties (`key=value`, as Java's). A line without `=` or `:` after an unknown word, and a line
  * that begins with a number of its own, as copied out of a document with line numbers, are stray.
- * @throws Error of the file system, or when the file is larger than a configuration is.
+ * @throws Error of the file system, or when it is no regular file, or larger than a configuration is.
  */
 export function readConfigFile(file: string, isKnown: (key: string) => boolean): ConfigFile {
-  const { size } = fs.statSync(file);
-  if (size > fileBytesMax) throw new Error(`${size} bytes, at most ${fileBytesMax} are a configuration`);
   const settings: FileSetting[] = [];
   const stray: { line: number; text: string }[] = [];
-  for (const node of new Properties(fs.readFileSync(file, "utf8")).nodes) {
+  for (const node of new Properties(readSmallFile(file, fileBytesMax).toString("utf8")).nodes) {
     if (node.type !== "property") continue;
     const { key, startingLineNumber: line } = node;
     const sets = isKnown(key) || (node.separatorChar !== undefined && !/^\d+$/.test(key));

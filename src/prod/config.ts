@@ -13,6 +13,7 @@ import { parsePeers } from "./peer-list.ts";
 import { didYouMean } from "./suggest.ts";
 import type { TlsMaterial, TlsOwner, TlsSetting } from "./tls-files.ts";
 import { readTls } from "./tls-files.ts";
+import { visible } from "./visible.ts";
 
 /** Where settings come from; a later one wins: file, environment, flags. */
 export interface ConfigSources {
@@ -59,6 +60,9 @@ const otherEnv: ReadonlySet<string> = new Set([
   "QUORUMLOG_CLIENT_KEY",
 ]);
 
+/** Garbage has many; a few show what it is. */
+const strayLinesMax = 10;
+
 /**
  * Reads and checks the configuration of one node.
  * @throws LogError bad-configuration, one line for each thing that is wrong: key, value, origin, what is allowed.
@@ -67,7 +71,7 @@ export function loadConfig(sources: ConfigSources): ServerConfig {
   const problems: string[] = [];
   const warnings: string[] = [];
   const given = new Map<string, Setting>();
-  if (sources.file !== undefined) takeFile(sources.file, given, problems, warnings);
+  const stray = sources.file === undefined ? [] : takeFile(sources.file, given, problems, warnings);
   takeEnvironment(sources.environment, given, warnings);
   takeFlags(sources.flags, given, problems);
   if (sources.environment["QUORUMLOG_PEERS"] !== undefined && !given.has("dLegerPeers"))
@@ -76,19 +80,30 @@ export function loadConfig(sources: ConfigSources): ServerConfig {
     );
   const values = new Values(given, problems);
   const config = assemble(values, given, warnings);
-  if (problems.length > 0) throw new LogError("bad-configuration", problems.join("\n"));
+  // A line that was left out may be what is missing, as in a file of another encoding.
+  if (problems.length > 0) throw new LogError("bad-configuration", [...problems, ...stray].join("\n"));
   checkNodeConfig(config.node);
   return config;
 }
 
-function takeFile(file: string, given: Map<string, Setting>, problems: string[], warnings: string[]): void {
+/** @returns the lines that set nothing, which are among the warnings too. */
+function takeFile(
+  file: string,
+  given: Map<string, Setting>,
+  problems: string[],
+  warnings: string[],
+): readonly string[] {
   const shown = path.relative(process.cwd(), file).startsWith("..")
     ? file
     : path.relative(process.cwd(), file);
   try {
     const { settings, stray } = readConfigFile(file, (key) => keysByName.has(key));
-    for (const { line, text } of stray)
-      warnings.push(`${shown}:${line} sets nothing and is left out: ${text}`);
+    const left = stray
+      .slice(0, strayLinesMax)
+      .map(({ line, text }) => `${shown}:${line} sets nothing and is left out: ${visible(text)}`);
+    if (stray.length > left.length)
+      left.push(`${shown}: ${stray.length - left.length} more lines set nothing`);
+    warnings.push(...left);
     for (const { key, value, line } of settings) {
       const origin = `${shown}:${line}`;
       const before = given.get(key);
@@ -97,13 +112,15 @@ function takeFile(file: string, given: Map<string, Setting>, problems: string[],
           warnings.push(`${key} is set twice, at ${before.origin} and ${origin}; the later one wins`);
         given.set(key, { key, value, origin });
       } else if (brokerKeys.has(key)) warnings.push(`${key} (${origin}) belongs to a broker and is left out`);
-      else problems.push(`unknown key ${key} (${origin})${didYouMean(key, keysByName.keys())}`);
+      else problems.push(`unknown key ${visible(key)} (${origin})${didYouMean(key, keysByName.keys())}`);
     }
+    return left;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     problems.push(
       `cannot read the configuration ${shown}: ${code === "ENOENT" ? "there is no such file" : message}`,
     );
+    return [];
   }
 }
 

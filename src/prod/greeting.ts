@@ -2,6 +2,7 @@ import { getU16, getU32, putU16, putU32 } from "../core/base/bytes.ts";
 import type { FaultCode } from "../core/base/errors.ts";
 import { LogError } from "../core/base/errors.ts";
 import type { Service } from "../core/io/network.ts";
+import { visible } from "./visible.ts";
 
 /**
  * What opens a connection between nodes, and between clients and nodes, before its frames:
@@ -84,14 +85,9 @@ export function decodeAnswer(bytes: Uint8Array): Answer | undefined {
   if (bytes.length < end) return undefined;
   const verdict = verdicts[bytes[5] as number];
   if (verdict === "welcome") return { refusal: undefined, bytes: end };
-  const reason = printable(new TextDecoder().decode(bytes.subarray(greetingBytes, end)));
+  const reason = visible(new TextDecoder().decode(bytes.subarray(greetingBytes, end)));
   if (verdict === "refused") return { refusal: { code: "not-authorised", why: reason }, bytes: end };
   if (verdict === "full") return { refusal: { code: "pending-full", why: reason }, bytes: end };
   if (verdict === "not-understood") throw new LogError("wrong-version", reason);
   throw new LogError("malformed-frame", `no answer to a greeting is ${bytes[5]}`);
-}
-
-/** What the other end says comes to terminals and logs. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, " ");
 }

@@ -1,10 +1,10 @@
 import type { KeyObject } from "node:crypto";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import * as fs from "node:fs";
 import * as net from "node:net";
 import type { SecureContext } from "node:tls";
 import { createSecureContext } from "node:tls";
 import { LogError } from "../core/base/errors.ts";
+import { readSmallFile } from "./read-file.ts";
 import { describe, identityOf } from "./tls-identity.ts";
 
 /** A setting that names a file, and who says so; bytes are the file's contents themselves. */
@@ -89,17 +89,12 @@ function contentsOf(setting: TlsSetting): string {
   const { value } = setting;
   if (typeof value !== "string") return Buffer.from(value).toString("latin1");
   try {
-    const { size } = fs.statSync(value);
-    if (size > fileBytesMax)
-      throw new TlsProblem(setting, `the file has ${size} bytes`, "name a file in PEM form");
-    return fs.readFileSync(value, "latin1");
+    return readSmallFile(value, fileBytesMax).toString("latin1");
   } catch (error) {
-    if (error instanceof TlsProblem) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     const why: { readonly [code: string]: string } = {
       ENOENT: "there is no such file",
       EACCES: "this user may not read it",
-      EISDIR: "it is a directory",
     };
     throw new TlsProblem(setting, why[code ?? ""] ?? message, "name a file that this user can read");
   }

@@ -21,6 +21,10 @@ describe("quorumlog certs", () => {
     expect(role.stderr).to.match(
       /bad-configuration\n.*is of "writer" \(append\), not of "writer" \(read\).*--renew/,
     );
+    const json = await certs("--client", "writer=read", "--json");
+    expect(json.stderr).to.match(
+      /\n\{"error":\{"code":"bad-configuration","retry":"never","message":".*"\}\}\n$/,
+    );
     const host = await certs("--peers", "n0-10.0.0.1:40911");
     expect(host.code).to.equal(78);
     expect(host.stderr).to.match(/n0\.pem is not for 10\.0\.0\.1/);

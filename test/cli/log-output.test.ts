@@ -1,6 +1,7 @@
 import { expect } from "chai";
-import { dataFields, entryJson, entryLine, statusTable, unreachableRow, visible } from "#cli/log-output";
+import { dataFields, entryJson, entryLine, statusTable, unreachableRow } from "#cli/log-output";
 import { nodeId } from "#core/base/brand";
+import { visible } from "#prod/visible";
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 

@@ -180,6 +180,29 @@ describe("configuration", () => {
     );
   });
 
+  it("names the lines that set nothing when something else is missing", () => {
+    const utf16 = Buffer.from("dLegerSelfId n0\nhttpPort 5000\n", "utf16le").toString("latin1");
+    const told = problems({ file: file(utf16) });
+    expect(told[0]).to.contain("dLegerSelfId is not set");
+    expect(told[1]).to.match(/node\.conf:1 sets nothing and is left out: d\\u0000L\\u0000e/);
+    const many = problems({ file: file("garbage\n".repeat(500)) });
+    expect(many).to.have.length(12);
+    expect(many.at(-1)).to.match(/node\.conf: 490 more lines set nothing/);
+  });
+
+  it("reads regular files of a few bytes and nothing without end", () => {
+    for (const endless of ["/dev/zero", "/dev/stdin"])
+      expect(problems({ file: endless, flags: good })[0]).to.match(/cannot read .*it is no regular file/);
+    const large = file("#".repeat(70_000));
+    expect(problems({ file: large, flags: good })[0]).to.match(
+      /it has 70000 bytes, and at most 65536 are read/,
+    );
+    const flags = { ...good, tlsCa: "/dev/zero", tlsCert: "/dev/zero", tlsKey: "/dev/zero" };
+    expect(problems({ flags }).join()).to.match(
+      /tlsCa is "\/dev\/zero" \(flag --tls-ca\): it is no regular file/,
+    );
+  });
+
   it("has a key for every limit of core, in its unit", () => {
     const named = configKeys.flatMap(({ limit }) => (limit === undefined ? [] : [limit.name]));
     expect([...named].sort()).to.deep.equal(Object.keys(defaultLimits).sort());

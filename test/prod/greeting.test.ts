@@ -30,6 +30,8 @@ describe("the greeting", () => {
     expect(() => decodeAnswer(encodeAnswer("not-understood", "version 9?")))
       .to.throw(LogError, "version 9?")
       .with.property("code", "wrong-version");
+    const turned = decodeAnswer(encodeAnswer("refused", "\u001b[31m\u202eabc"))?.refusal?.why;
+    expect(turned).to.equal("\\u001b[31m\\u202eabc");
     expect(encodeAnswer("refused", "x".repeat(9_999)).length).to.equal(8 + 4_096);
   });
 
