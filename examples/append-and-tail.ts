@@ -4,18 +4,20 @@
 import { LogClient, LogError } from "quorumlog";
 
 const peers = process.env["QUORUMLOG_PEERS"];
-const client = new LogClient({ name: "append-and-tail", ...(peers === undefined ? {} : { peers }) });
+let client: LogClient | undefined;
 const deadline = AbortSignal.timeout(30_000);
 
 try {
-  const first = await client.append("entry 0", { signal: deadline });
+  client = new LogClient({ name: "append-and-tail", ...(peers === undefined ? {} : { peers }) });
+  const log = client;
+  const first = await log.append("entry 0", { signal: deadline });
   console.log(`entry 0 is committed at index ${first.index} of term ${first.term}`);
 
   // Appends in flight together share disk writes; awaiting them all keeps the producer at the log's pace.
-  const others = Array.from({ length: 9 }, (_, i) => client.append(`entry ${i + 1}`, { signal: deadline }));
+  const others = Array.from({ length: 9 }, (_, i) => log.append(`entry ${i + 1}`, { signal: deadline }));
 
   let seen = 0;
-  for await (const entry of client.tail({ from: first.index, signal: deadline })) {
+  for await (const entry of log.tail({ from: first.index, signal: deadline })) {
     console.log(`${entry.index} ${new TextDecoder().decode(entry.data)}`);
     seen += 1;
     if (seen === 10) break;
@@ -27,5 +29,5 @@ try {
   console.error(`${error.code} (retry: ${error.retry}): ${error.message}`);
   process.exitCode = 1;
 } finally {
-  await client.close();
+  await client?.close();
 }

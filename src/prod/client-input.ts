@@ -1,6 +1,7 @@
 import type { GroupId, NodeId } from "../core/base/brand.ts";
 import { groupId, nodeId } from "../core/base/brand.ts";
 import { LogError } from "../core/base/errors.ts";
+import type { TlsOptions } from "./tls-options.ts";
 
 // Programs without types call the library too: what they give is looked at, and what is wrong is a fault with a code.
 
@@ -12,6 +13,7 @@ export function checkedIndex(index: number): number {
 
 /** @throws LogError bad-configuration. */
 export function checkedGroup(text: string): GroupId {
+  checkedText("group", text);
   try {
     return groupId(text);
   } catch {
@@ -47,10 +49,11 @@ export class EntryCopies {
 
   /**
    * A copy of an entry as bytes.
-   * @throws LogError bad-configuration: whatever else has a length would be appended as that many zeros.
+   * @throws LogError bad-configuration: whatever else has a length would be appended as that many zeros, and half a
+   *   character as another one.
    */
   of(data: Uint8Array | string): Uint8Array {
-    if (typeof data === "string") return this.encoder.encode(data);
+    if (typeof data === "string") return this.encoder.encode(checkedUnicode(data));
     if (!(data instanceof Uint8Array))
       throw new LogError(
         "bad-configuration",
@@ -74,6 +77,17 @@ export class EntryCopies {
   }
 }
 
+/** Of engines that this package runs on; the compiler's library is older. */
+type Text = string & { isWellFormed(): boolean };
+
+function checkedUnicode(text: string): string {
+  if ((text as Text).isWellFormed()) return text;
+  throw new LogError(
+    "bad-configuration",
+    "an entry is text with a lone surrogate, which UTF-8 cannot hold; allowed: well-formed text, or bytes",
+  );
+}
+
 const timeoutMsMax = 2 ** 31;
 
 /** @throws LogError bad-configuration unless the time is above 0. */
@@ -83,9 +97,43 @@ export function checkedTimeoutMs(timeoutMs: number): number {
 }
 
 /** @throws LogError bad-configuration: a "false" must not switch anything on. */
-export function checkedSwitch(value: boolean): boolean {
+export function checkedSwitch(value: boolean, what = "readOnly"): boolean {
   if (typeof value === "boolean") return value;
-  throw new LogError("bad-configuration", `readOnly is ${shown(value)}; allowed: true or false`);
+  throw new LogError("bad-configuration", `${what} is ${shown(value)}; allowed: true or false`);
+}
+
+/** @throws LogError bad-configuration. */
+export function checkedObject<T extends object>(what: string, value: T): T {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new LogError("bad-configuration", `${what} is ${kindOf(value)}; allowed: an object`);
+}
+
+/** @throws LogError bad-configuration. */
+export function checkedText(what: string, value: string): string {
+  if (typeof value === "string") return value;
+  throw new LogError("bad-configuration", `${what} is ${kindOf(value)}; allowed: a string`);
+}
+
+/** @throws LogError bad-configuration: what is no signal would never end the call. */
+export function checkedSignal(options: { readonly signal?: AbortSignal }): AbortSignal | undefined {
+  const { signal } = checkedObject("options", options);
+  // One of another realm, or a library's own, is no instance of this one's class.
+  if (signal === undefined || typeof (signal as AbortSignal | null)?.addEventListener === "function")
+    return signal;
+  throw new LogError("bad-configuration", `signal is ${kindOf(signal)}; allowed: an AbortSignal`);
+}
+
+/** @throws LogError bad-configuration. */
+export function checkedTls(tls: TlsOptions | undefined): TlsOptions | undefined {
+  if (tls === undefined) return undefined;
+  const { ca, cert, key } = checkedObject("tls", tls);
+  for (const [name, value] of Object.entries({ ca, cert, key })) {
+    if (typeof value === "string" || value instanceof Uint8Array) continue;
+    if (value === undefined && name !== "ca") continue;
+    const allowed = "the path of a PEM file, or its bytes";
+    throw new LogError("bad-configuration", `tls.${name} is ${kindOf(value)}; allowed: ${allowed}`);
+  }
+  return tls;
 }
 
 /** `undefined`, or `of type Uint16Array`. */

@@ -9,8 +9,12 @@ import {
   checkedGroup,
   checkedIndex,
   checkedNode,
+  checkedObject,
+  checkedSignal,
   checkedSwitch,
+  checkedText,
   checkedTimeoutMs,
+  checkedTls,
   EntryCopies,
 } from "./client-input.ts";
 import { SystemClock } from "./clock.ts";
@@ -101,20 +105,21 @@ export class LogClient {
 
   /** @throws LogError bad-configuration. */
   constructor(options: LogClientOptions = {}) {
+    checkedObject("options", options);
     this.timeoutMs = checkedTimeoutMs(options.timeoutMs ?? 10_000);
     this.clock = new SystemClock(this.turns);
     const config = clientConfig({
       group: checkedGroup(options.group ?? defaultGroup),
-      peers: checkedPeers(options.peers ?? defaultPeers),
-      name: options.name ?? "",
-      cluster: options.cluster ?? "",
-      sessions: options.sessions ?? true,
+      peers: checkedPeers(checkedText("peers", options.peers ?? defaultPeers)),
+      name: checkedText("name", options.name ?? ""),
+      cluster: checkedText("cluster", options.cluster ?? ""),
+      sessions: checkedSwitch(options.sessions ?? true, "sessions"),
     });
     this.reach = new Reach(config.peers, this.clock);
     const ports = {
       clock: this.clock,
       network: this.reach.watch(
-        new TcpNetwork({ turns: this.turns, dial: dialOf(options.tls, config.peers) }),
+        new TcpNetwork({ turns: this.turns, dial: dialOf(checkedTls(options.tls), config.peers) }),
       ),
       random: new SeededRandom(),
     };
@@ -148,7 +153,7 @@ export class LogClient {
     options: CallOptions,
     pick: (result: AppendResult) => T,
   ): Promise<T> {
-    return this.call(options.signal, (done, started) => {
+    return this.call(options, (done, started) => {
       const bodies = bodiesOf();
       const deadline = this.clock.monotonic() + this.micros(options);
       const told: Done<AppendResult> = (error, result) =>
@@ -220,9 +225,10 @@ export class LogClient {
 
   /** @throws LogError index-out-of-range, internal-entry, timeout, ... */
   async get(index: number, options: ReadOptions = {}): Promise<LogEntry> {
+    checkedSignal(options);
     const read = { timeout: this.micros(options), linearizable: options.linearizable ?? true };
     const { term, body } = await this.call<{ index: number; term: number; body: Uint8Array }>(
-      options.signal,
+      options,
       (done, started) => started(this.client.get(checkedIndex(index), read, done)),
     );
     return { index, term, data: body.slice() };
@@ -230,14 +236,14 @@ export class LogClient {
 
   /** An index that covers every append acknowledged before this call; -1 while nothing is committed. */
   readIndex(options: CallOptions = {}): Promise<number> {
-    return this.call(options.signal, (done, started) =>
+    return this.call(options, (done, started) =>
       started(this.client.readIndex({ timeout: this.micros(options) }, done)),
     );
   }
 
   /** How a node sees itself; of any node when none is named. */
   status(node?: string, options: CallOptions = {}): Promise<NodeStatus> {
-    return this.call(options.signal, (done, started) =>
+    return this.call(options, (done, started) =>
       started(
         this.client.status(
           node === undefined ? undefined : checkedNode(node),
@@ -257,7 +263,7 @@ export class LogClient {
       const timeout = this.micros(options);
       started(this.client.setReadOnly(checkedNode(node), checkedSwitch(readOnly), { timeout }, done));
     };
-    return this.call(options.signal, make, node);
+    return this.call(options, make, node);
   }
 
   /**
@@ -268,7 +274,7 @@ export class LogClient {
   async transfer(to: string, options: CallOptions = {}): Promise<void> {
     let begun = false;
     try {
-      await this.call<void>(options.signal, (done, started) => {
+      await this.call<void>(options, (done, started) => {
         started(this.client.transfer(checkedNode(to), { timeout: this.micros(options) }, done));
         begun = true;
       });
@@ -286,7 +292,8 @@ export class LogClient {
    * the pace. Leaving the loop ends it.
    */
   async *tail(options: TailOptions = {}): AsyncGenerator<LogEntry, void, undefined> {
-    const { from = 0, follow = true, signal } = options;
+    const signal = checkedSignal(options);
+    const { from = 0, follow = true } = options;
     const end = follow ? Number.POSITIVE_INFINITY : await this.lastOfClients(from, options);
     if (from > end) return;
     const idleMsMax = follow ? undefined : this.micros(options) / 1_000;
@@ -344,11 +351,12 @@ export class LogClient {
   }
 
   private call<T>(
-    signal: AbortSignal | undefined,
+    options: CallOptions,
     make: (done: Done<T>, started: (handle: CancelHandle) => void) => void,
     node?: string,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
+      const signal = checkedSignal(options);
       if (signal?.aborted === true)
         return reject(new LogError("cancelled", "cancelled before it began", { cause: signal.reason }));
       let handle: CancelHandle | undefined;

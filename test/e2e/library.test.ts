@@ -75,6 +75,13 @@ describe("e2e: the library and the service", function () {
     expect(result.stdout.toString().match(/^\d+ entry \d$/gm)).to.have.length(10);
   });
 
+  it("the example ends without a stack trace where its variable is garbage", async () => {
+    const example = path.join(projectRoot, "dist/examples/append-and-tail.js");
+    const { code, stderr } = await run(process.execPath, [example], { env: { QUORUMLOG_PEERS: "junk" } });
+    expect(code).to.equal(1);
+    expect(stderr).to.match(/^bad-configuration \(retry: never\): peers is "junk"; allowed: .*\n$/);
+  });
+
   it("makes producers wait when its queue is full, in order, and refuses beyond all bounds", async () => {
     const bytes = new Uint8Array(64 * 1_024);
     const appends = Array.from({ length: 600 }, (_, at) => client.append(at === 0 ? "begin" : bytes));

@@ -109,7 +109,8 @@ describe("e2e: quorumlog log", function () {
         /cannot read the entry\n +\/none: there is no such file\n +Nothing was app/,
       ],
       [66, ["append", "--file", "/"], /it is a directory/],
-      [1, ["get", "--index", "99999"], /index-out-of-range/],
+      [1, ["get", "--index", "99999"], /index-out-of-range[\s\S]*may come to have it.*--from 99999 --follow/],
+      [64, ["append", "--data", "\ufffd"], /bytes that are no UTF-8.*give bytes with - or --file/],
       [1, ["get", "--index", "0"], /internal-entry/],
       [1, ["append", "--data", "x", "--group", "other"], /unknown-group/],
       [1, ["transfer", "--to", "n9"], /unknown-node[\s\S]*Did you mean n\d\? There are: n0, n1, n2\./],
@@ -135,6 +136,22 @@ describe("e2e: quorumlog log", function () {
         if (code !== 0) expect(result.stdout.toString()).to.equal("");
       }),
     );
+  });
+
+  it("tells a fault as JSON too, on the last line of standard error, when asked", async () => {
+    const told = async (...args: readonly string[]): Promise<unknown> => {
+      const { stderr } = await log([...args, "--json"]);
+      return (JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "") as { readonly error: unknown }).error;
+    };
+    expect(await told("get", "--index", "99999")).to.include({ code: "index-out-of-range", retry: "never" });
+    expect(await told("append", "--file", "/none")).to.deep.equal({
+      code: "unreadable-input",
+      retry: "never",
+      message: "/none: there is no such file",
+    });
+    const nobody = ["--peers", "n0-127.0.0.1:1", "--timeout", "1s"];
+    expect(await told("append", "--data", "x", ...nobody)).to.include({ code: "timeout", retry: "later" });
+    expect((await log(["get", "--index", "99999"])).stderr).to.not.contain("{");
   });
 
   it("an append that still reads its input ends at the first signal, with the documented code", async () => {

@@ -69,4 +69,45 @@ describe("what programs hand to the library", () => {
     }
     expect(await faultOf(async () => new LogClient({ group: "a/b" }))).to.match(/^bad-configuration: group/);
   });
+
+  it("options of another type are refused where they are given, and not in some callback", async () => {
+    const wrong: readonly [options: unknown, told: RegExp][] = [
+      [null, /^bad-configuration: options is null; allowed: an object/],
+      ["n0-a:1", /options is of type String/],
+      [{ name: 5 }, /name is of type Number; allowed: a string/],
+      [{ peers: 5 }, /peers is of type Number/],
+      [{ group: 5 }, /group is of type Number/],
+      [{ cluster: {} }, /cluster is of type Object/],
+      [{ sessions: "no" }, /sessions is "no"; allowed: true or false/],
+      [{ tls: {} }, /tls\.ca is undefined; allowed: the path of a PEM file, or its bytes/],
+      [{ tls: null }, /tls is null/],
+      [{ tls: { ca: "ca.pem", cert: 5 } }, /tls\.cert is of type Number/],
+    ];
+    for (const [options, told] of wrong)
+      expect(await faultOf(async () => new LogClient(anything(options)))).to.match(told);
+    const calls: readonly ((options: never) => Promise<unknown>)[] = [
+      (options) => client.append("x", options),
+      (options) => client.appendBatch(["x"], options),
+      (options) => client.get(1, options),
+      (options) => client.readIndex(options),
+      (options) => client.status("n0", options),
+      (options) => client.transfer("n0", options),
+      (options) => client.setReadOnly("n0", true, options),
+      (options) => client.tail(options).next(),
+    ];
+    for (const call of calls) {
+      expect(await faultOf(() => call(anything(null)))).to.match(/^bad-configuration: options is null/);
+      expect(await faultOf(() => call(anything({ signal: {} })))).to.match(
+        /^bad-configuration: signal is of type Object; allowed: an AbortSignal/,
+      );
+    }
+  });
+
+  it("text that UTF-8 cannot hold is refused, and not stored as something else", async () => {
+    for (const text of ["\ud800", "a\udc00b"]) {
+      const fault = await faultOf(() => client.append(text));
+      expect(fault).to.match(/^bad-configuration: an entry is text with a lone surrogate/);
+      expect(await faultOf(() => client.appendBatch(["good", text]))).to.equal(fault);
+    }
+  });
 });
