@@ -70,14 +70,25 @@ function tellLeftOut(): void {
   }
 }
 
-/** Where the nodes' directories go, and who says so. */
+/**
+ * Where the nodes' directories go, and who says so.
+ * @throws LogError bad-configuration when it is no place.
+ */
 function dataSetting({ flags }: StartRequest): DirectorySetting {
   const row = configKeys.find(({ key }) => key === "storePathRootDir");
   const flag = flags["storePathRootDir"];
-  if (flag !== undefined) return { value: flag, origin: `flag --${row?.flag}` };
   const variable = process.env[row?.env ?? ""];
-  if (variable !== undefined) return { value: variable, origin: `variable ${row?.env}` };
-  return { value: "data", origin: "default" };
+  const setting =
+    flag !== undefined
+      ? { value: flag.trim(), origin: `flag --${row?.flag}` }
+      : {
+          value: (variable ?? "data").trim(),
+          origin: variable === undefined ? "default" : `variable ${row?.env}`,
+        };
+  if (setting.value !== "") return setting;
+  // Each node would find its directory in the working directory, where nobody looks for it.
+  const text = `storePathRootDir is "" (${setting.origin}); allowed: ${row?.allowed}`;
+  throw new LogError("bad-configuration", text);
 }
 
 function planNodes({ basePort }: StartRequest, data: string): NodePlan[] {

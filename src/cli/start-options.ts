@@ -28,7 +28,7 @@ flag wins over a variable, a variable over the file. docs/CONFIGURATION.md descr
 
 Exit codes: 0 stopped in order, by Ctrl-C or SIGTERM too, 1 every node died or a stop took too long, 64 usage, 69 a port
 or directory is in use, 70 a fault of its own, 74 the output cannot be written, 78 bad configuration, or a data directory
-that cannot be made or written, 130 and 143 a second signal did not wait.`;
+that is damaged or cannot be made or written, 130 and 143 a second signal did not wait.`;
 
 function basePortOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;

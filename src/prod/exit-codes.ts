@@ -25,6 +25,7 @@ export function exitCodeOf(error: LogError): number {
     case "wrong-directory":
     case "wrong-cluster":
     case "wrong-version":
+    case "damaged":
       return exitCodes.configuration;
     case "directory-in-use":
     case "unavailable":

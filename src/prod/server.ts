@@ -155,13 +155,21 @@ class PeerRefusals implements Trace {
 
 /** What stopped a node from starting, as a fault with a code. */
 function startFault(config: ServerConfig, error: Error): LogError {
-  if (error instanceof LogError) return error;
+  if (error instanceof LogError) return error.code === "damaged" ? damageFault(config, error) : error;
   const fault = error instanceof DiskFault ? error.code : "io";
   if (fault === "locked") return new LogError("directory-in-use", error.message, { cause: error });
   const misplaced = placeFault(config, error);
   if (misplaced !== undefined) return misplaced;
   const message = `directory ${config.dataDirectory}: ${error.message}`;
   return new LogError(fault === "full" ? "disk-full" : "disk-error", message, { cause: error });
+}
+
+/** What is in the directory cannot be used, and no restart mends that. */
+function damageFault({ dataDirectory }: ServerConfig, cause: LogError): LogError {
+  const todo =
+    "give it its file back, or the node an empty directory: it then takes entries as `wiped` and never votes by itself";
+  const text = `directory ${dataDirectory}: ${cause.message}; ${todo}`;
+  return new LogError("damaged", text, { retry: "never", cause });
 }
 
 /** The fault of a place where no data can be kept; undefined for any other one. */

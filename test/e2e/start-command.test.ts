@@ -237,6 +237,39 @@ describe("e2e: quorumlog start", function () {
       }
   });
 
+  it("an empty place for data is none", async () => {
+    for (const args of [[], ["--self-id", "n0"]])
+      for (const data of ["", " "]) {
+        const result = await quorumlog(["start", ...args, "--data", data], { cwd: directory });
+        expect(result.code, result.stderr).to.equal(78);
+        expect(result.stderr).to.contain('storePathRootDir is "" (flag --data); allowed: a path');
+      }
+    expect(fs.readdirSync(directory)).to.deep.equal([]);
+  });
+
+  it("a damaged directory ends with 78, its path and what to do", async () => {
+    const data = path.join(directory, "n0");
+    const port = await freeBase();
+    const args = [
+      ...["start", "--self-id", "n0", "--peers", `n0-127.0.0.1:${port}`],
+      ...["--data", data, "--http-port", String(port + 1_000)],
+    ];
+    child = spawn(process.execPath, [program, ...args], { stdio: "ignore" });
+    const append = ["log", "append", "--data", "x", "--timeout", "15s", "--peers", `n0-127.0.0.1:${port}`];
+    expect((await quorumlog(append)).code).to.equal(0);
+    child.kill("SIGTERM");
+    expect(await ended()).to.equal(0);
+    const group = path.join(data, "g0");
+    for (const name of fs.readdirSync(group))
+      if (/identity/.test(name)) fs.writeFileSync(path.join(group, name), "x");
+    const { code, stderr } = await quorumlog(args);
+    expect(code, stderr).to.equal(78);
+    expect(stderr).to.match(/^quorumlog start: damaged\n/);
+    expect(stderr)
+      .to.contain(`directory ${data}: `)
+      .and.to.match(/give it its file back, or the node an empty directory/);
+  });
+
   it("refuses what is no port, no option and no key", async () => {
     const refused = async (code: number, args: readonly string[], told: RegExp): Promise<void> => {
       const result = await quorumlog(["start", ...args], { cwd: directory });
