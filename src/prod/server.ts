@@ -27,6 +27,13 @@ import { authoriseByRole } from "./tls-identity.ts";
 import { Turns } from "./turn.ts";
 import { version } from "./version.ts";
 
+export interface QuorumServerOptions {
+  /** Hears the trace beside log and metrics. */
+  readonly listener?: Trace;
+  /** What clients may do, where the port speaks TLS; by default what their certificates' roles say. */
+  readonly authorise?: Authorise;
+}
+
 /** One node of this process, with everything around it. */
 export class QuorumServer {
   readonly config: ServerConfig;
@@ -38,16 +45,8 @@ export class QuorumServer {
   private readonly refusals = new PeerRefusals();
   private stopping = false;
 
-  /**
-   * @param listener hears the trace beside log and metrics.
-   * @param authorise what clients may do, where the port speaks TLS; by default what their certificates' roles say.
-   */
-  constructor(
-    config: ServerConfig,
-    logger: Logger,
-    listener?: Trace,
-    authorise: Authorise = authoriseByRole,
-  ) {
+  constructor(config: ServerConfig, logger: Logger, options: QuorumServerOptions = {}) {
+    const { listener, authorise = authoriseByRole } = options;
     this.config = config;
     this.logger = logger;
     const turns = new Turns();
@@ -208,12 +207,13 @@ export async function runServer(
     process.exit(exitCodes.internal);
   });
   const asked = askedToStop();
-  const server = new QuorumServer(config, logger, {
+  const listener: Trace = {
     detailed: false,
     emit: (event) => {
       if (event.kind === "role") tell({ type: "role", role: event.role, leader: event.leader });
     },
-  });
+  };
+  const server = new QuorumServer(config, logger, { listener });
   await server.start();
   logFile?.open();
   tell({ type: "started" });

@@ -92,6 +92,11 @@ try {
     'import * as sim from "quorumlog/sim";\nif (Object.keys(sim).length === 0) process.exit(1);\n',
   );
   run('import "quorumlog/sim"', process.execPath, ["sim.js"]);
+  fs.writeFileSync(
+    path.join(folder, "server.js"),
+    'import { loadConfig, QuorumServer } from "quorumlog/server";\nif (!loadConfig || !QuorumServer) process.exit(1);\n',
+  );
+  run('import "quorumlog/server"', process.execPath, ["server.js"]);
   await withCluster(() => {
     run("npx quorumlog log append", "npx", [
       "quorumlog",

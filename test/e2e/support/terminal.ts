@@ -195,11 +195,14 @@ export async function runProgram(text: string, peers: string): Promise<Run> {
   const file = path.join(projectRoot, "dist", `shown-${process.pid}.mjs`);
   const adapted = text
     .replace(/new LogClient\(\)/, `new LogClient({ peers: ${JSON.stringify(peers)} })`)
-    .replace(/n0-127\.0\.0\.1:40911;[^"]*/, peers);
+    .replace(/n0-127\.0\.0\.1:40911;[^"]*/, peers)
+    .replace(/\b50911\b/, String(await freeBase()));
   fs.writeFileSync(file, adapted);
+  const cwd = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlog-shown-"));
   try {
-    return await run(process.execPath, [file]);
+    return await run(process.execPath, [file], { cwd });
   } finally {
     fs.rmSync(file);
+    fs.rmSync(cwd, { recursive: true, force: true });
   }
 }
