@@ -55,7 +55,7 @@ export function makeCredentials(plan: CredentialsPlan): readonly Credential[] {
     const holders = holdersOf(plan);
     makeDirectories(plan.directory);
     const authority = authorityIn(plan.directory);
-    if (!plan.renew && authority !== undefined) checkKept(plan.directory, holders, authority.certificate);
+    if (!plan.renew) checkKept(plan.directory, holders, authority?.certificate);
     const { issuer, credential } = authority ?? newAuthority(plan);
     return [credential, ...holders.map((holder) => leaf(plan, issuer, holder))];
   } catch (error) {
@@ -107,11 +107,20 @@ function holdersOf({ peers, clients, hosts }: CredentialsPlan): readonly Leaf[] 
 }
 
 /** Whatever stays says what was asked for: a certificate with another role than the one reported would mislead. */
-function checkKept(directory: string, holders: readonly Leaf[], authority: X509Certificate): void {
+function checkKept(
+  directory: string,
+  holders: readonly Leaf[],
+  authority: X509Certificate | undefined,
+): void {
   const problems: string[] = [];
   for (const { file, name, role, hosts } of holders) {
     const files = filesOf(directory, file);
     if (!isThere(files)) continue;
+    if (authority === undefined) {
+      const { certificate, key } = filesOf(directory, "ca");
+      const text = `${files.certificate} is there without its authority: bring back ${certificate} and ${key}, or make a new authority and all certificates anew with --renew`;
+      throw new LogError("bad-configuration", text);
+    }
     const found = keptDifferences(files, { name, unit: role, hosts }, authority);
     if (found.length === 0) continue;
     const todo = `ask for what it says, make it anew with --renew (and with it all that the command names), or remove ${files.certificate} and ${files.key}`;

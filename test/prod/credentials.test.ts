@@ -135,6 +135,7 @@ describe("the credentials of a cluster", () => {
     expect(faultOf()).to.match(/client-alice\.pem holds no certificate that can be read/);
     make({ renew: true });
     for (const name of ["ca.pem", "ca-key.pem"]) fs.rmSync(file(name));
+    expect(faultOf()).to.match(/n0\.pem is there without its authority: bring back .*ca\.pem.*--renew/);
     make({ peers: [], clients: [] });
     expect(faultOf()).to.match(/n0\.pem is not signed by the authority of this directory/);
     make({ renew: true, days: -1 });
