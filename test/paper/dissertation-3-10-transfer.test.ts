@@ -102,6 +102,9 @@ describe("Dissertation §3.10, leadership transfer", () => {
     transfer(leader, 1);
     leader.receive(1, requestVote(2, 0, 1, true));
     expect(leader.raft.view).to.include({ role: "follower", term: 2, votedFor: node(1) });
+    // That the target asks for votes does not make it the leader yet.
+    expect(leader.effects("transferred")).to.deep.equal([]);
+    leader.receive(1, heartbeatOf(2));
     expect(leader.effects("transferred")).to.deep.equal([{ type: "transferred", request: 9, code: "ok" }]);
     expect(leader.trace.of("transfer").at(-1)?.change).to.equal("done");
   });
