@@ -5,6 +5,8 @@ const headerBytes = 5;
 /** What a piece and a message take beside their bytes: many that are empty would be no burden otherwise. */
 const pieceCost = 256;
 const messageCost = 512;
+/** Costs of messages that were taken are kept up to so many, or as many as wait. */
+const keptMax = 1_024;
 
 /**
  * What one call has sent and nobody has taken yet. It counts from the moment that the bytes are there, wherever they
@@ -53,8 +55,9 @@ export class IncomingCall {
     const cost = this.whole[this.next];
     if (this.over || cost === undefined) return;
     this.next += 1;
-    if (this.next === this.whole.length) {
-      this.whole = [];
+    // On a call that goes on for long the next message has mostly come before the last one is taken.
+    if (this.next === this.whole.length || (this.next >= keptMax && this.next * 2 >= this.whole.length)) {
+      this.whole = this.whole.slice(this.next);
       this.next = 0;
     }
     this.give(cost);

@@ -238,7 +238,11 @@ export class LogService {
     return (call) => {
       const { group: name, follow } = call.request;
       const connection = this.connections.get(call.getPeer());
-      if (connection === undefined) return void call.end();
+      if (connection === undefined)
+        return void call.emit(
+          "error",
+          this.statusOf(new LogError("cancelled", "the connection is gone"), name),
+        );
       let over = false;
       let refusedSince = Number.POSITIVE_INFINITY;
       let waiting: Waiting | undefined;
@@ -274,10 +278,7 @@ export class LogService {
             });
           }
           refusedSince = Number.POSITIVE_INFINITY;
-          const entries = tail.entries.map(({ index, term, body }) => ({ index, term, data: body }));
-          // A reader is not read ahead for: what it is sent has left before more is asked for.
-          if (entries.length === 0) setImmediate(next, group, tail.next, last);
-          else call.write({ entries, next: tail.next }, () => next(group, tail.next, last));
+          sendTail(call, connection, tail, () => next(group, tail.next, last));
         };
         let counted: Done<TailAnswer>;
         try {
@@ -313,6 +314,22 @@ export class LogService {
     }
     return { code: grpcCodes[fault.code] ?? status.UNAVAILABLE, details: fault.message, metadata };
   }
+}
+
+/** A reader is not read ahead for: what it is sent has left before more is asked for. */
+function sendTail(
+  call: { write(message: object, sent: () => void): unknown },
+  connection: LogConnection,
+  tail: TailAnswer,
+  sent: () => void,
+): void {
+  if (tail.entries.length === 0) return void setImmediate(sent);
+  const entries = tail.entries.map(({ index, term, body }) => ({ index, term, data: body }));
+  call.write({ entries, next: tail.next }, () => {
+    // The stream itself tells it only where much was left to send.
+    connection.drained();
+    sent();
+  });
 }
 
 function isUnavailable(error: Error): boolean {

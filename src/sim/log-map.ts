@@ -207,13 +207,18 @@ export class LogMap {
     for (let at = 0; at + batchHeaderBytes <= bytes.length; at += frameAlignmentBytes) {
       if (getU32(bytes, at) !== batchMagic) continue;
       const header = decodeBatchHeader(bytes, at, this.seed, positionOf(segment, from + at));
-      if (header === undefined) continue;
+      if (header === undefined || this.isStale(positionOf(segment, from + at), header.generation)) continue;
       const known = this.frames.find(
         (frame) => frame.segment === segment && frame.offset === from + at,
       )?.header;
       if (known?.count !== header.count || known.generation !== header.generation) return true;
     }
     return false;
+  }
+
+  /** Whether recovery tells by its generation that a batch is of before the last cut. */
+  private isStale(position: number, generation: number): boolean {
+    return position >= this.cut.position && generation < this.cut.generation;
   }
 
   /** Whether a byte that rotted matters to nobody: padding, what lies behind the log or between two batches, a segment's first page. */

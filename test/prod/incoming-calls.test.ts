@@ -103,4 +103,16 @@ describe("what calls have sent and nobody has taken", () => {
     idle.end();
     expect(bench.budget.available).to.equal(budgetBytes);
   });
+
+  it("are forgotten on a call that goes on, though the next message always waits when one is taken", () => {
+    const call = new Bench().begin();
+    const message = framed(new Uint8Array(3));
+    call.take(message);
+    for (let n = 0; n < 10_000; n++) {
+      call.take(message);
+      call.taken();
+    }
+    const { whole } = call as unknown as { readonly whole: readonly number[] };
+    expect(whole.length).to.be.lessThan(5_000);
+  });
 });

@@ -25,6 +25,9 @@ export class Node {
   private places = 0;
   private listener: Listener | undefined;
   private lock: DiskLock | undefined;
+  /** Who waits for the end. */
+  private readonly stops: (() => void)[] = [];
+  private stopped = false;
 
   /** @throws LogError bad-configuration. */
   constructor(config: NodeConfig, ports: NodePorts) {
@@ -106,8 +109,18 @@ export class Node {
     for (const group of this.groups.values()) group.setReadOnly(readOnly, () => undefined);
   }
 
-  /** Hands leadership over, answers what can be answered, closes the logs, then the connections. Safe to call twice. */
+  /** Hands leadership over, answers what can be answered, closes the logs, then the connections. Whoever asks again waits too. */
   stop(done: () => void): void {
+    if (this.stopped) return done();
+    this.stops.push(done);
+    if (this.stops.length === 1) this.beginStop();
+  }
+
+  private beginStop(): void {
+    const ended = (): void => {
+      this.stopped = true;
+      for (const told of this.stops.splice(0)) told();
+    };
     const groups = [...this.groups.values()];
     const next = (): void => {
       const group = groups.shift();
@@ -118,8 +131,8 @@ export class Node {
       for (const client of [...this.clients]) client.end();
       const lock = this.lock;
       this.lock = undefined;
-      if (lock === undefined) done();
-      else lock.release(() => done());
+      if (lock === undefined) ended();
+      else lock.release(ended);
     };
     next();
   }

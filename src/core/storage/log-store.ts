@@ -385,16 +385,13 @@ export class LogStore {
     this.reads.whenAlone(() => {
       // A segment that is half written ahead is not worth the wait.
       this.spare.giveUp();
-      this.meta.whenIdle(() => this.spare.whenIdle(() => this.closeFiles(done)));
+      this.meta.whenIdle(() => this.spare.whenIdle(() => runTask(this.closeAll(), () => done())));
     });
   }
 
-  private closeFiles(done: () => void): void {
-    this.state = "closed";
-    runTask(this.closeAll(), () => done());
-  }
-
   private *closeAll(): Task<void> {
+    this.state = "closed";
     yield* closeOpened({ spare: this.spare.stop(), meta: this.meta, files: this.writer.files });
+    this.reads.giveUp();
   }
 }

@@ -49,6 +49,7 @@ export function* openLog(
   const files = new LogFiles(disk, directory, options, identity);
   const numbers = names.map(segmentNumber).filter((number) => number !== undefined);
   const unfinished = names.map(unfinishedNumber).filter((number) => number !== undefined);
+  let meta: MetaFile | undefined;
   try {
     for (const number of numbers) files.segments.set(number, yield* files.open(number));
     if (!names.includes(metaName)) {
@@ -56,9 +57,10 @@ export function* openLog(
       if (identity.stage !== "empty") throw damaged(`${directory}/${metaName} is missing`);
       yield* finishCreation(files, options);
     }
-    const meta = yield* openMeta(disk, directory, files.seed, metaFailed);
+    meta = yield* openMeta(disk, directory, files.seed, metaFailed);
     return { files, meta, created, ...(yield* recover(files, meta, options, unfinished)) };
   } catch (error) {
+    if (meta !== undefined) yield* meta.close();
     yield* files.close();
     throw error;
   }

@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { LogError } from "../base/errors.ts";
 import type { Done, Task } from "../base/task.ts";
 import { runTask, wait } from "../base/task.ts";
 import type { ReadLimit, ReadResult } from "./log-reader.ts";
@@ -91,5 +92,11 @@ export class ReadQueue {
 
   aloneDone(): void {
     this.aloneRuns = false;
+  }
+
+  /** The log is closed: what still waits is told so. */
+  giveUp(): void {
+    const error = new LogError("stopping", "the log is closed");
+    for (const { done } of this.waiting.splice(0)) done(error, undefined as never);
   }
 }
