@@ -62,5 +62,6 @@ export const bitRot: Scenario = {
     closedRot: { first: 2 * second, min: 2 * second, max: 8 * second },
     mendingError: { first: 4 * second, min: 6 * second, max: 20 * second },
     lostMending: { first: 2 * second, min: 3 * second, max: 10 * second },
+    rivalTails: { first: 3 * second, min: 4 * second, max: 10 * second },
   },
 };

@@ -8,6 +8,7 @@ import { killLeader } from "./kill-leader.ts";
 import { partitions } from "./partition.ts";
 import { powerLoss } from "./power-loss.ts";
 import { readonly } from "./readonly.ts";
+import { rivalTails } from "./rival-tails.ts";
 import { swarm } from "./swarm.ts";
 import { wiped } from "./wiped.ts";
 
@@ -23,5 +24,6 @@ export const scenarios: readonly Scenario[] = [
   diskError,
   wiped,
   clock,
+  rivalTails,
   swarm,
 ];

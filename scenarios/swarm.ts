@@ -89,5 +89,6 @@ export const swarm: Scenario = {
     formerAnswers: sometimes(8),
     crowd: sometimes(9),
     lostMending: sometimes(6),
+    rivalTails: sometimes(6),
   },
 };

@@ -48,6 +48,16 @@ interface Misread {
   other(map: LogMap, segment: number, random: RandomStream): ContentOf;
 }
 
+/** What a disk does not give back for a while, though it holds it. */
+interface Veil {
+  readonly node: NodeId;
+  readonly group: GroupId;
+  readonly harm: Harm;
+  /** What stands in those places; once it is something else there is nothing to hide any more. */
+  readonly hidden: readonly Uint8Array[];
+  readonly until: Micros;
+}
+
 export interface DecayOptions {
   readonly groups: readonly GroupId[];
   readonly budget: FaultBudget;
@@ -70,6 +80,7 @@ export class Decay implements DiskHarm {
   private readonly counts = new Map<NodeId, { restarts: number; looks: number }>();
   private readonly staleAt = new Map<NodeId, Micros>();
   private readonly strays = new Map<NodeId, Stray[]>();
+  private veils: Veil[] = [];
 
   constructor(world: World, options: DecayOptions) {
     this.world = world;
@@ -140,16 +151,57 @@ export class Decay implements DiskHarm {
    * @returns whether anything was harmed: not when the budget, or recovery's evidence, is against it.
    */
   harm(node: NodeId, kind: HarmKind, value: number): boolean {
-    if (!this.options.budget.allows(node)) return false;
+    const drawn = this.drawn(node, kind, value);
+    return drawn !== undefined && this.carryOut(node, drawn.group, drawn.harm);
+  }
+
+  private drawn(node: NodeId, kind: HarmKind, value: number): { group: GroupId; harm: Harm } | undefined {
     const { groups, budget } = this.options;
+    if (!budget.allows(node)) return undefined;
     const group = groups[value % groups.length] as GroupId;
     const map = this.mapOf(node, group);
-    if (map === undefined) return false;
     // Both slots of a running node may be about to change: one that rots now may be the only good one then.
-    if (kind === "slot" && budget.recoverable && this.options.isUp(node)) return false;
-    const harm = drawHarm(map, kind, value);
-    if (harm === undefined) return false;
-    return this.carryOut(node, group, harm);
+    const busy = kind === "slot" && budget.recoverable && this.options.isUp(node);
+    const harm = map === undefined || busy ? undefined : drawHarm(map, kind, value);
+    return harm === undefined ? undefined : { group, harm };
+  }
+
+  /** As `harm`, but the disk holds what it does not give: after `lasting`, or once it is written over, reads are right again. */
+  hide(node: NodeId, kind: HarmKind, value: number, lasting: Micros): boolean {
+    const drawn = this.drawn(node, kind, value);
+    if (drawn === undefined || !this.options.budget.mayDamage(node)) return false;
+    const { file, places } = drawn.harm;
+    const hidden = places.map(({ offset, bytes }) => file.read(offset, bytes.length).slice());
+    this.veils.push({ node, ...drawn, hidden, until: this.world.scheduler.now + lasting });
+    this.world.count("veil");
+    return true;
+  }
+
+  hides(file: SimFile): boolean {
+    if (this.veils.length === 0) return false;
+    this.veils = this.veils.filter((veil) => this.isDrawn(veil));
+    return this.veils.some(({ harm }) => harm.file === file);
+  }
+
+  private isDrawn({ harm: { file, places }, hidden, until }: Veil): boolean {
+    if (this.world.scheduler.now >= until) return false;
+    return places.every(({ offset, bytes }, i) =>
+      same(file.read(offset, bytes.length), hidden[i] as Uint8Array),
+    );
+  }
+
+  /** What is hidden is told with every read that misses it: it is one of those that pass. */
+  private veil(disk: DiskWorld, file: SimFile, offset: number, bytes: Uint8Array): void {
+    for (const { node, group, harm } of this.veils) {
+      if (harm.file !== file || node !== disk.host.id) continue;
+      const missed = harm.places.filter(
+        (place) => place.offset >= offset && place.offset + place.bytes.length <= offset + bytes.length,
+      );
+      if (missed.length === 0 || !this.options.budget.mayDamage(node)) continue;
+      for (const place of missed) overlay(bytes, offset, place);
+      this.staleAt.set(node, this.world.scheduler.now);
+      this.tell(node, group, { ...harm, where: `${harm.where}, misdirected read` });
+    }
   }
 
   private carryOut(node: NodeId, group: GroupId, harm: Harm): boolean {
@@ -177,6 +229,7 @@ export class Decay implements DiskHarm {
     if (disk === undefined) return true;
     const { standings, isUp, hasStarted } = this.options;
     if (standings.any(node, "damaged")) return false;
+    if (this.veils.some((veil) => veil.node === node && this.isDrawn(veil))) return false;
     const stale = this.staleAt.get(node);
     if (stale !== undefined && isUp(node)) {
       if (!hasStarted(node) || this.world.scheduler.now - stale < staleFor) return false;
@@ -198,6 +251,7 @@ export class Decay implements DiskHarm {
     const node = disk.host.id as NodeId;
     const { settings } = this.world;
     const { stale, astray } = this.siteOf(node);
+    if (this.hides(file)) this.veil(disk, file, offset, bytes);
     const read = { file, offset, bytes, n };
     this.misread(node, read, {
       site: stale,

@@ -33,6 +33,8 @@ export interface DiskHarm {
   /** May put older content, or that of another place, into what read number `n` gives. */
   read(disk: DiskWorld, file: SimFile, offset: number, bytes: Uint8Array, n: number): void;
   written(disk: DiskWorld, stray: Stray): void;
+  /** Whether some of this file is not given back now. */
+  hides(file: SimFile): boolean;
 }
 
 const spans: { readonly [work in Work]: { readonly min: KnobPath; readonly max: KnobPath } } = {
@@ -184,7 +186,8 @@ export class DiskWorld {
   readBack(file: SimFile, offset: number, length: number): Uint8Array {
     const bytes = file.read(offset, length);
     if (this.harm === undefined) return bytes;
-    const mayBeHarmed = file.mayBeStale || this.settings["disk.misdirectedRead"] > 0;
+    const misread = file.mayBeStale || this.settings["disk.misdirectedRead"] > 0;
+    const mayBeHarmed = misread || this.harm.hides(file);
     const harmed = mayBeHarmed ? bytes.slice() : bytes;
     this.harm.read(this, file, offset, harmed, this.reads++);
     return harmed;

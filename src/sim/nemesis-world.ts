@@ -253,6 +253,10 @@ export class Nemesis implements NemesisWorld {
     return !this.ended && this.cluster.decay.harm(node, kind, value);
   }
 
+  hide(node: NodeId, kind: HarmKind, value: number, lasting: Micros): boolean {
+    return !this.ended && this.cluster.decay.hide(node, kind, value, lasting);
+  }
+
   crowd(group: GroupId): void {
     if (this.ended) return;
     this.world.count("crowd");

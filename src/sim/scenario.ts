@@ -161,6 +161,8 @@ export interface NemesisWorld {
    * synced. `value` draws the place. @returns whether the budget allowed it and there was something to harm.
    */
   damage(node: NodeId, kind: HarmKind, value: number): boolean;
+  /** As `damage`, but what the disk does not give it holds all the same, and gives it again after `lasting`. */
+  hide(node: NodeId, kind: HarmKind, value: number, lasting: Micros): boolean;
   /** More new clients come to a group at once than the nodes keep sessions for. */
   crowd(group: GroupId): void;
   /** The next operation of this kind on the node's disk fails with an I/O error. */

@@ -12,6 +12,7 @@ export const situations = {
   "tail-truncated": "a follower cut entries that its leader does not have",
   "leader-cut-own-entries":
     "a deposed leader cut entries that it had appended itself and never saw committed",
+  "several-terms-cut": "what a follower cut was of several terms",
   "torn-tail-cut": "recovery cut a torn tail",
   "retry-deduplicated": "a retried append was answered with its first index",
   "acknowledgement-lost": "an append landed, and its client never learned it",
@@ -134,6 +135,7 @@ export class Situations implements TraceReader {
     const seen = this.of(member);
     switch (event.kind) {
       case "truncate":
+        if (member.termAt(member.lastIndex) > member.termAt(event.from)) this.count("several-terms-cut");
         return this.onTruncate(member.termAt(event.from), seen);
       case "recovered":
         if (event.tornBytes > 0) this.count("torn-tail-cut");

@@ -39,6 +39,8 @@ export const disturbances = {
   crowd: "the leader crashes when it has committed, and more new clients come than sessions are kept",
   lostMending:
     "a process ends before what it mended is synced, and the power fails once the next one has recovered",
+  rivalTails:
+    "two leaders by turns append what nobody else gets; part of the first one's several terms cannot be read, for a while or at all, as the second one's entries cut it",
 } as const;
 
 export type Disturbance = keyof typeof disturbances;

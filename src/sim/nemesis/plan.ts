@@ -26,6 +26,7 @@ import type { PartitionKind } from "./partition.ts";
 import { clogSometimes, partition, partitionKinds } from "./partition.ts";
 import { pauseSomeone, slowDiskSometimes } from "./pause.ts";
 import { allReadOnly, fullDiskSometimes, readOnlySometimes } from "./read-only.ts";
+import { rivalTails } from "./rival-tails.ts";
 import { crashAtRolls } from "./roll.ts";
 import { rotSomeone } from "./rot.ts";
 import { rotTails } from "./rot-tail.ts";
@@ -95,6 +96,7 @@ const starts: { readonly [name in Disturbance]: Start<name> } = {
   formerAnswers: holdFormerAnswers,
   crowd: crowdIn,
   lostMending: loseMending,
+  rivalTails,
 };
 
 /** The knobs `nemesis.NAME` of a run: the mean distance between two of each disturbance that takes part; 0 for those left out. */
