@@ -114,6 +114,34 @@ describe("harm to a log on a disk", () => {
       for (const line of told) expect(line).to.match(new RegExp(`^n0 g0 \\d+\\.\\.\\d+ ${what}$`));
     });
   }
+
+  it("that a disk hides for a while shows in every read until then, and the disk holds what it held", () => {
+    const told: string[] = [];
+    const run = new SimRun(calm, 4, {
+      listener: ({ event }) => {
+        if (event.kind === "fault" && event.fault === "damage") told.push(event.detail);
+      },
+    });
+    while (run.now < 4 * second) run.advance(500);
+    const { decay } = run.cluster;
+    const disk = run.cluster.diskOf(n0);
+    const misread = (): number => {
+      let differ = 0;
+      for (const file of disk.tree.files()) {
+        const truth = file.read(0, file.length).slice();
+        if (disk.readBack(file, 0, file.length).some((byte, at) => byte !== truth[at])) differ += 1;
+      }
+      return differ;
+    };
+    expect(misread()).to.equal(0);
+    expect(decay.hide(n0, "header", 5, 2 * second)).to.equal(true);
+    expect(decay.hide(n1, "header", 5, 2 * second), "one of three is all that may be harmed").to.equal(false);
+    expect([misread(), misread()]).to.deep.equal([1, 1]);
+    for (const line of told) expect(line).to.match(/misdirected read$/);
+    expect(told).to.have.length(2);
+    while (run.now < 6.1 * second) run.advance(500);
+    expect(misread()).to.equal(0);
+  });
 });
 
 function matters(kind: HarmKind): boolean {
