@@ -151,11 +151,11 @@ export class Decay implements DiskHarm {
    * @returns whether anything was harmed: not when the budget, or recovery's evidence, is against it.
    */
   harm(node: NodeId, kind: HarmKind, value: number): boolean {
-    const drawn = this.drawn(node, kind, value);
+    const drawn = this.harmOf(node, kind, value);
     return drawn !== undefined && this.carryOut(node, drawn.group, drawn.harm);
   }
 
-  private drawn(node: NodeId, kind: HarmKind, value: number): { group: GroupId; harm: Harm } | undefined {
+  private harmOf(node: NodeId, kind: HarmKind, value: number): { group: GroupId; harm: Harm } | undefined {
     const { groups, budget } = this.options;
     if (!budget.allows(node)) return undefined;
     const group = groups[value % groups.length] as GroupId;
@@ -168,7 +168,7 @@ export class Decay implements DiskHarm {
 
   /** As `harm`, but the disk holds what it does not give: after `lasting`, or once it is written over, reads are right again. */
   hide(node: NodeId, kind: HarmKind, value: number, lasting: Micros): boolean {
-    const drawn = this.drawn(node, kind, value);
+    const drawn = this.harmOf(node, kind, value);
     if (drawn === undefined || !this.options.budget.mayDamage(node)) return false;
     const { file, places } = drawn.harm;
     const hidden = places.map(({ offset, bytes }) => file.read(offset, bytes.length).slice());
@@ -179,11 +179,11 @@ export class Decay implements DiskHarm {
 
   hides(file: SimFile): boolean {
     if (this.veils.length === 0) return false;
-    this.veils = this.veils.filter((veil) => this.isDrawn(veil));
+    this.veils = this.veils.filter((veil) => this.isHiding(veil));
     return this.veils.some(({ harm }) => harm.file === file);
   }
 
-  private isDrawn({ harm: { file, places }, hidden, until }: Veil): boolean {
+  private isHiding({ harm: { file, places }, hidden, until }: Veil): boolean {
     if (this.world.scheduler.now >= until) return false;
     return places.every(({ offset, bytes }, i) =>
       same(file.read(offset, bytes.length), hidden[i] as Uint8Array),
@@ -229,7 +229,7 @@ export class Decay implements DiskHarm {
     if (disk === undefined) return true;
     const { standings, isUp, hasStarted } = this.options;
     if (standings.any(node, "damaged")) return false;
-    if (this.veils.some((veil) => veil.node === node && this.isDrawn(veil))) return false;
+    if (this.veils.some((veil) => veil.node === node && this.isHiding(veil))) return false;
     const stale = this.staleAt.get(node);
     if (stale !== undefined && isUp(node)) {
       if (!hasStarted(node) || this.world.scheduler.now - stale < staleFor) return false;

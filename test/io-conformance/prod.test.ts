@@ -1,26 +1,17 @@
 import * as fs from "node:fs";
-import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { SystemClock } from "#prod/clock";
 import { FileDisk } from "#prod/disk";
 import { TcpNetwork } from "#prod/network";
 import { Turns } from "#prod/turn";
+import { freePort } from "../support/free-port.ts";
 import { clockSuite } from "./clock.suite.ts";
 import { diskSuite } from "./disk.suite.ts";
 import { networkSuite } from "./network.suite.ts";
 import type { IoHost, IoWorld } from "./world.ts";
 
 const patienceMs = 8_000;
-
-/** A port that nobody uses now. */
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function real(): Promise<IoWorld> {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), "quorumlog-io-"));

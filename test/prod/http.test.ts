@@ -6,16 +6,9 @@ import { LogError } from "#core/base/errors";
 import type { TraceEvent } from "#core/io/trace";
 import { HttpServer } from "#prod/http";
 import { Metrics } from "#prod/metrics";
+import { freePort } from "../support/free-port.ts";
 import { metricsOfManual, metricsOfPage } from "../support/metrics-manual.ts";
 import { Authority } from "./support/authority.ts";
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const at = { node: nodeId("n0"), group: groupId("g") };
 

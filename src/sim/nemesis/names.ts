@@ -33,6 +33,15 @@ export function within(
   return high <= low ? low : low + (world.draw(at.stream, at.key) % (high - low + 1));
 }
 
+/** Draws what occurrence `key` of a disturbance needs, each of a stream of its own: an integer of [low, high]. */
+export function drawsOf(
+  world: NemesisWorld,
+  name: string,
+  key: number,
+): (stream: string, low: number, high: number) => number {
+  return (stream, low, high) => within(world, { stream: `${name}.${stream}`, key }, { low, high });
+}
+
 /** A random order of `list`. */
 export function shuffled<T>(
   world: NemesisWorld,

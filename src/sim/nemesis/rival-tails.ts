@@ -1,10 +1,9 @@
 import type { NodeId } from "../../core/base/brand.ts";
 import { millisecond, second } from "../../core/base/units.ts";
 import type { HarmKind } from "../harm.ts";
-import { harmKinds } from "../harm.ts";
 import type { NemesisWorld } from "../scenario.ts";
 import type { Every } from "./names.ts";
-import { cutOff, nodeNamed, pick, within } from "./names.ts";
+import { cutOff, drawsOf, nodeNamed, pick } from "./names.ts";
 
 const kinds: readonly HarmKind[] = ["headers", "headers", "header", "record", "body", "sector"];
 /** Long enough for some batches that nobody else gets. */
@@ -64,8 +63,7 @@ export function rivalTails(world: NemesisWorld, every: Every): void {
     begin(event.node);
     if (rivals === undefined) return;
     const { n, first, second: rival, heal } = rivals;
-    const draw = (stream: string, low: number, high: number): number =>
-      within(world, { stream: `${name}.${stream}`, key: n }, { low, high });
+    const draw = drawsOf(world, name, n);
     if (rival === undefined && event.node !== first) {
       rivals.second = event.node;
       heal.second = cutOff(world, event.node);
@@ -82,9 +80,8 @@ export function rivalTails(world: NemesisWorld, every: Every): void {
 
 /** The first one starts with a tail of several terms, part of which cannot be read, while the second one comes to lead. */
 function strike(world: NemesisWorld, name: string, { n, first, heal }: Rivals): void {
-  const draw = (stream: string, low: number, high: number): number =>
-    within(world, { stream: `${name}.${stream}`, key: n }, { low, high });
-  const kind = pick(world, { stream: `${name}.kind`, key: n }, kinds) ?? harmKinds[0];
+  const draw = drawsOf(world, name, n);
+  const kind = pick(world, { stream: `${name}.kind`, key: n }, kinds);
   const where = world.draw(`${name}.where`, n);
   world.crash(first, { how: "kill" });
   const down = draw("down", 0, downMax);

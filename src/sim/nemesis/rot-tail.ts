@@ -3,7 +3,7 @@ import type { HarmKind } from "../harm.ts";
 import { harmKinds } from "../harm.ts";
 import type { NemesisWorld } from "../scenario.ts";
 import type { Every } from "./names.ts";
-import { cutOff, nodeNamed, pick, within } from "./names.ts";
+import { cutOff, drawsOf, nodeNamed, pick } from "./names.ts";
 
 const kinds: readonly HarmKind[] = ["headers", "header", "record", "body", "sector"];
 /** Long enough for several batches that nobody else gets, and for another leader. */
@@ -32,8 +32,7 @@ export function rotTails(world: NemesisWorld, every: Every): void {
     const node = nodeNamed(world, who);
     const kind = harmKinds.find((one) => one === what);
     if (node === undefined || kind === undefined || !world.isUp(node)) return;
-    const draw = (stream: string, low: number, high: number): number =>
-      within(world, { stream: `${name}.${stream}`, key: n }, { low, high });
+    const draw = drawsOf(world, name, n);
     const heal = cutOff(world, node);
     const alone = draw("for", aloneMin, aloneMax);
     const down = draw("down", 0, downMax);

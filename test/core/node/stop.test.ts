@@ -2,27 +2,14 @@ import { expect } from "chai";
 import type { NodeId } from "#core/base/brand";
 import { coreNode } from "#sim/core-node";
 import { SimRun } from "#sim/run";
-import type { Scenario, SimNode } from "#sim/scenario";
-import { ordinaryLoad } from "#sim/workload/loads";
-
-const second = 1_000_000;
-
-const scenario: Scenario = {
-  name: "stopped",
-  summary: "a leader is stopped twice",
-  nodes: [3],
-  duration: 30 * second,
-  budget: "unrestricted",
-  workload: ordinaryLoad,
-  faults: {},
-  nemesis: () => undefined,
-};
+import type { SimNode } from "#sim/scenario";
+import { calm, second } from "../../sim/support/calm.ts";
 
 describe("a node that is asked to stop again while it hands leadership over", () => {
   it("tells both when it has ended, and neither before", () => {
     const nodes = new Map<NodeId, SimNode>();
     let leader: NodeId | undefined;
-    const run = new SimRun(scenario, 3, {
+    const run = new SimRun(calm, 3, {
       createNode: (spec, ports) => {
         const node = coreNode(spec, ports);
         nodes.set(spec.node, node);

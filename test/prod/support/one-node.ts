@@ -1,19 +1,11 @@
 import * as fs from "node:fs";
-import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import type { GroupStatus } from "#core/node/status";
 import { loadConfig } from "#prod/config";
 import { makeLogger } from "#prod/logging";
 import { QuorumServer } from "#prod/server";
-
-async function freePort(): Promise<number> {
-  const probe = net.createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as net.AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
+import { freePort } from "../../support/free-port.ts";
 
 /** A group of one voter in this process, on real sockets and files. */
 export class OneNode {

@@ -1,4 +1,3 @@
-import * as net from "node:net";
 import { expect } from "chai";
 import { groupId, nodeId } from "#core/base/brand";
 import { ByteWriter } from "#core/base/bytes";
@@ -15,17 +14,10 @@ import { contextOf } from "#prod/tls-files";
 import type { Authorise } from "#prod/tls-identity";
 import { authoriseByRole } from "#prod/tls-identity";
 import { Turns } from "#prod/turn";
+import { freePort } from "../../support/free-port.ts";
 
 const turns = new Turns();
 export const quiet = { drained: () => undefined };
-
-async function freePort(): Promise<number> {
-  const probe = net.createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as net.AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 /** A port that echoes frames, as node n1, and what it told of those it turned away. */
 export class Port {
