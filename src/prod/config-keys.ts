@@ -1,6 +1,7 @@
 import { sessionsCeiling } from "../core/commitlog/limits.ts";
 import type { NodeLimits } from "../core/node/config.ts";
 import { defaultLimits } from "../core/node/config.ts";
+import { segmentHeaderBytes } from "../core/storage/format.ts";
 import { defaultGroup, defaultPeers } from "./defaults.ts";
 import { peerListAllowed } from "./peer-list.ts";
 
@@ -8,7 +9,7 @@ type LimitName = keyof NodeLimits & string;
 
 /** What a key's value may be; `config-schema.ts` checks it. */
 export type ConfigRule =
-  | { readonly kind: "integer"; readonly min: number; readonly max: number }
+  | { readonly kind: "integer"; readonly min: number; readonly max: number; readonly multipleOf: number }
   | { readonly kind: "flag" }
   | { readonly kind: "word"; readonly words: readonly string[] }
   | { readonly kind: "pattern"; readonly pattern: RegExp }
@@ -31,8 +32,9 @@ export interface ConfigKey {
   readonly limit?: { readonly name: LimitName; readonly scale: number };
 }
 
-function integer(min: number, max: number): Pick<ConfigKey, "rule" | "allowed"> {
-  return { rule: { kind: "integer", min, max }, allowed: `a whole number from ${min} to ${max}` };
+function integer(min: number, max: number, multipleOf = 1): Pick<ConfigKey, "rule" | "allowed"> {
+  const kind = multipleOf === 1 ? "a whole number" : `a multiple of ${multipleOf}`;
+  return { rule: { kind: "integer", min, max, multipleOf }, allowed: `${kind} from ${min} to ${max}` };
 }
 
 const flag: Pick<ConfigKey, "rule" | "allowed"> = { rule: { kind: "flag" }, allowed: "true or false" };
@@ -64,7 +66,12 @@ function define(key: string, options: KeyOptions): ConfigKey {
 }
 
 /** A time in milliseconds, a size in bytes or a count: a limit of core under the name that people give it. */
-function limit(name: LimitName, unit: "Ms" | "Bytes" | "", range: [number, number], doc: string): ConfigKey {
+function limit(
+  name: LimitName,
+  unit: "Ms" | "Bytes" | "",
+  range: [min: number, max: number, multipleOf?: number],
+  doc: string,
+): ConfigKey {
   const scale = unit === "Ms" ? 1_000 : 1;
   const named: { readonly [limit: string]: string } = { heartbeatInterval: "heartBeatTimeIntervalMs" };
   const timed = /^(.*?)(Min|Max)?$/.exec(name);
@@ -251,7 +258,7 @@ const limitKeys: readonly ConfigKey[] = [
     [10, 600_000],
     "A client that has not introduced itself is dropped after this long.",
   ),
-  limit("segmentBytes", "Bytes", [65_536, 1_024 * mebi], "Size of a segment of the log."),
+  limit("segmentBytes", "Bytes", [65_536, 1_024 * mebi, segmentHeaderBytes], "Size of a segment of the log."),
   limit(
     "reserveBytes",
     "Bytes",

@@ -23,7 +23,7 @@ function makeSchema(rule: ConfigRule): z.ZodType<ConfigValue> {
         .string()
         .regex(/^\d{1,16}$/)
         .transform(Number)
-        .pipe(z.number().int().min(rule.min).max(rule.max));
+        .pipe(z.number().int().min(rule.min).max(rule.max).multipleOf(rule.multipleOf));
     case "flag":
       return z.enum(["true", "false"]).transform((text) => text === "true");
     case "word":

@@ -24,7 +24,7 @@ export const situations = {
   "two-leaders": "a leader of an older term still led when a newer one was elected",
   "transfer-done": "leadership was handed over",
   "transfer-failed": "a hand-over was given up",
-  "session-evicted": "a full session table evicted its oldest session",
+  "session-evicted": "a full session table evicted the session that was used least recently",
   "damage-mended": "a damaged record was mended from a peer",
   "damage-cut": "damaged records were cut, for they conflicted with the leader's log",
   "disk-failed": "a node gave up after its disk failed a write or a sync",

@@ -75,7 +75,9 @@ describe("configuration", () => {
     expect(told).to.have.length(4);
     const all = told.join("\n");
     expect(all).to.match(/httpPort is "abc" \(.*node\.conf:4\); allowed: a whole number from 1 to 65535/);
-    expect(all).to.match(/segmentBytes is "12" \(.*node\.conf:5\); allowed: a whole number from 65536 to/);
+    expect(all).to.match(
+      /segmentBytes is "12" \(.*node\.conf:5\); allowed: a multiple of 4096 from 65536 to/,
+    );
     expect(all).to.contain('logLevel is "loud" (variable QUORUMLOG_LOG_LEVEL); allowed: trace, debug, info');
     expect(all).to.contain('bootstrap is "maybe" (flag --bootstrap); allowed: true or false');
   });
@@ -157,6 +159,7 @@ describe("configuration", () => {
     );
     expect(one({ electionTimeoutMsMin: "700" })).to.contain("at most electionTimeoutMsMax, which is 600");
     expect(one({ reserveBytes: "50000000" })).to.contain("at most half of segmentBytes");
+    expect(one({ segmentBytes: "67108865" })).to.contain("allowed: a multiple of 4096 from 65536");
     expect(one({ uncommittedBytesMax: "9000000" })).to.contain("at most half of reserveBytes");
     expect(one({ httpPort: "40912" })).to.contain("another port than the node's own");
     expect(problems({})[0]).to.contain("dLegerSelfId is not set");
