@@ -21,8 +21,8 @@ const basePortMax = 65_535 - httpOffset - nodes + 1;
 
 const closing = `
 Without --config, --self-id and QUORUMLOG_SELF_ID three nodes are started, n0, n1 and n2, each a process of its own, with their data
-under --data (default: data) and the other settings passed on to each of them, except --peers and --http-port, which
-follow from --base-port: --readonly starts all three read-only.
+under --data (default: data) and the other settings passed on to each of them (--readonly starts all three read-only), except
+--peers and --http-port, which follow from --base-port, and --tls-cert and --tls-key, which are of one node.
 Every setting can also stand in the configuration file or in its variable (QUORUMLOG_HTTP_PORT for --http-port); a
 flag wins over a variable, a variable over the file. docs/CONFIGURATION.md describes them.
 

@@ -194,7 +194,7 @@ export class Metrics implements Trace {
     labelled("quorumlog_transfers_total", "Transfers of leadership, by step", "change", (c) => c.transfers);
     labelled(
       "quorumlog_peer_changes_total",
-      "Peers connected, lost or turned away",
+      "Peers whose directory began or ceased to count, or turned away",
       "change",
       (c) => c.peers,
     );
@@ -208,13 +208,13 @@ export class Metrics implements Trace {
     );
     labelled(
       "quorumlog_disk_faults_total",
-      "Failed operations of the disk, by code",
+      "Failures of the disk that ended the node's part, by code",
       "code",
       (c) => c.diskFaults,
     );
     labelled(
       "quorumlog_damaged_records_total",
-      "Records found damaged, mended or cut",
+      "Records found damaged or mended from a peer",
       "change",
       (c) => c.damage,
     );

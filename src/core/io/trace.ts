@@ -205,7 +205,7 @@ export interface PeerEvent extends At {
   /** Empty only where nobody introduced himself. */
   readonly peer: NodeId | "";
   /** `surplus`: one connection was closed, since there were too many of its kind. */
-  readonly change: "connected" | "disconnected" | "incarnation-changed" | "refused" | "surplus";
+  readonly change: "connected" | "incarnation-changed" | "refused" | "surplus";
   readonly reason: string;
 }
 
