@@ -29,14 +29,17 @@ export interface Detection {
 /** A mutant that hangs or kills its process this often is given up: no checker will ever fire in it. */
 const brokenRunsMax = 3;
 
+/** A round of a search has so many seeds of the mutant's own scenario, and one of each other. */
+const ownSeedsPerRound = 3;
+
 /**
  * The search for a detection: seed 1 of every scenario, then seed 2, and so on, core's assertions off; then all of it
- * again with them on. Several workers may take runs at once; the first detection in this order wins, however the
+ * again with them on. The mutant's own scenario comes first, and three seeds of it each time. Several workers may take runs at once; the first detection in this order wins, however the
  * runs end.
  */
 export class Trial {
-  private readonly scenarios: readonly string[];
-  private readonly seedMax: number;
+  /** Its first half: the other is the same with assertions. */
+  private readonly order: readonly Omit<TrialRun, "assertions">[];
   private nextRun = 0;
   private readonly outcomes: (TrialOutcome | undefined)[] = [];
   /** All runs before this one ended, unnoticed. */
@@ -48,15 +51,11 @@ export class Trial {
   givenUp: "" | "hung" | "died" = "";
 
   constructor(scenarios: readonly string[], first: string | undefined, seedMax: number) {
-    this.scenarios =
-      first === undefined || !scenarios.includes(first)
-        ? scenarios
-        : [first, ...scenarios.filter((name) => name !== first)];
-    this.seedMax = seedMax;
+    this.order = searchOrder(scenarios, first, seedMax);
   }
 
   get runsMax(): number {
-    return this.scenarios.length * this.seedMax * 2;
+    return this.order.length * 2;
   }
 
   /** Runs whose outcome counts. */
@@ -105,12 +104,22 @@ export class Trial {
   }
 
   private runAt(number: number): TrialRun {
-    const perPhase = this.runsMax / 2;
-    const within = number % perPhase;
-    return {
-      scenario: this.scenarios[within % this.scenarios.length] as string,
-      seed: 1 + Math.floor(within / this.scenarios.length),
-      assertions: number >= perPhase,
-    };
+    const run = this.order[number % this.order.length] as Omit<TrialRun, "assertions">;
+    return { ...run, assertions: number >= this.order.length };
   }
+}
+
+function searchOrder(
+  scenarios: readonly string[],
+  own: string | undefined,
+  seedMax: number,
+): Omit<TrialRun, "assertions">[] {
+  const order: Omit<TrialRun, "assertions">[] = [];
+  for (let round = 1; round <= seedMax; round++) {
+    const ownLast = Math.min(round * ownSeedsPerRound, seedMax);
+    for (let seed = 1 + (round - 1) * ownSeedsPerRound; seed <= ownLast; seed++)
+      if (own !== undefined && scenarios.includes(own)) order.push({ scenario: own, seed });
+    for (const scenario of scenarios) if (scenario !== own) order.push({ scenario, seed: round });
+  }
+  return order;
 }

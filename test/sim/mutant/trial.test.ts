@@ -20,15 +20,32 @@ function carryOut(trial: Trial, outcomeOf: (run: string) => TrialOutcome): strin
 }
 
 describe("a mutant's trial", () => {
-  it("runs seed 1 of every scenario, the named one first, then seed 2, and all again with assertions on", () => {
-    const trial = new Trial(["a", "b", "c"], "b", 2);
+  it("runs seed 1 of every scenario, then seed 2, and all again with assertions on", () => {
+    const trial = new Trial(["a", "b", "c"], undefined, 2);
     expect(carryOut(trial, () => unnoticed)).to.deep.equal([
-      ...["b 1", "a 1", "c 1", "b 2", "a 2", "c 2"],
-      ...["b 1", "a 1", "c 1", "b 2", "a 2", "c 2"].map((run) => `${run} asserting`),
+      ...["a 1", "b 1", "c 1", "a 2", "b 2", "c 2"],
+      ...["a 1", "b 1", "c 1", "a 2", "b 2", "c 2"].map((run) => `${run} asserting`),
     ]);
     expect(trial.decided).to.equal(true);
     expect(trial.detection).to.equal(undefined);
     expect(trial.runs).to.equal(12);
+  });
+
+  it("takes three seeds of the mutant's own scenario for one of each other, and none twice", () => {
+    const trial = new Trial(["a", "b", "c"], "b", 4);
+    const runs = carryOut(trial, () => unnoticed);
+    expect(runs.slice(0, 12)).to.deep.equal([
+      ...["b 1", "b 2", "b 3", "a 1", "c 1"],
+      ...["b 4", "a 2", "c 2"],
+      ...["a 3", "c 3"],
+      ...["a 4", "c 4"],
+    ]);
+    expect(runs).to.have.length(24);
+    expect(new Set(runs).size).to.equal(24);
+  });
+
+  it("knows no own scenario that is none", () => {
+    expect(carryOut(new Trial(["a"], "b", 1), () => unnoticed)).to.deep.equal(["a 1", "a 1 asserting"]);
   });
 
   it("ends at the first detection and counts the runs up to it", () => {
