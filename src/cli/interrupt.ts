@@ -1,30 +1,24 @@
+import { onStopSignal } from "../prod/stop-signals.ts";
+
 /** Whether the user asked to stop: Ctrl-C or SIGTERM. */
 export class Interrupt {
   requested = false;
   exitCode = 0;
   private readonly listeners: (() => void)[] = [];
-  private readonly interrupted = (): void => this.request(130);
-  private readonly terminated = (): void => this.request(143);
+  /** Takes no further signals. */
+  readonly release: () => void;
 
   constructor() {
-    process.on("SIGINT", this.interrupted);
-    process.on("SIGTERM", this.terminated);
+    this.release = onStopSignal((signal, again) => {
+      // A second one does not wait for anything.
+      if (again) process.exit(this.exitCode);
+      this.requested = true;
+      this.exitCode = signal === "SIGINT" ? 130 : 143;
+      for (const listener of this.listeners) listener();
+    });
   }
 
   onRequest(listener: () => void): void {
     this.listeners.push(listener);
-  }
-
-  release(): void {
-    process.removeListener("SIGINT", this.interrupted);
-    process.removeListener("SIGTERM", this.terminated);
-  }
-
-  private request(exitCode: number): void {
-    // A second one does not wait for anything.
-    if (this.requested) process.exit(this.exitCode);
-    this.requested = true;
-    this.exitCode = exitCode;
-    for (const listener of this.listeners) listener();
   }
 }

@@ -1,6 +1,7 @@
 import { exitCodes } from "../prod/exit-codes.ts";
 import { LogClient, LogError } from "../prod/index.ts";
 import { parsePeers } from "../prod/peer-list.ts";
+import { onStopSignal } from "../prod/stop-signals.ts";
 import { readTls } from "../prod/tls-files.ts";
 import { settingsOf } from "../prod/tls-options.ts";
 import { visible } from "../prod/visible.ts";
@@ -20,14 +21,12 @@ export async function logCommand(args: readonly string[]): Promise<number> {
   const abort = new AbortController();
   let interrupted: number | undefined;
   const reading: Reading = { source: undefined };
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => {
-      if (reading.source === "file") leaveBy(name);
-      if (reading.source !== undefined || interrupted !== undefined) process.exit(signals[name]);
-      interrupted = signals[name];
-      abort.abort(name);
-    });
-  }
+  onStopSignal((signal, again) => {
+    if (reading.source === "file") leaveBy(signal);
+    if (reading.source !== undefined || again) process.exit(signals[signal]);
+    interrupted = signals[signal];
+    abort.abort(signal);
+  });
   try {
     return await carryOut(request, abort.signal, reading);
   } catch (error) {

@@ -6,7 +6,7 @@ import { configKeys } from "../prod/config-keys.ts";
 import type { DirectorySetting } from "../prod/directory.ts";
 import { directoryFault, makeDirectories } from "../prod/directory.ts";
 import { exitCodes } from "../prod/exit-codes.ts";
-import { sameSignalMs } from "../prod/server-news.ts";
+import { onStopSignal } from "../prod/stop-signals.ts";
 import { table } from "./log-output.ts";
 import type { NodePlan, Running, Started } from "./start-node.ts";
 import { codeOfFailure, startNode } from "./start-node.ts";
@@ -266,15 +266,10 @@ function firstSignal(): Signals {
     resolveFirst = resolve;
   });
   const signals: Signals = { first, code: exitCodes.interrupted, onSecond: () => undefined };
-  let firstAt = Number.POSITIVE_INFINITY;
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => {
-      signals.code = name === "SIGINT" ? exitCodes.interrupted : exitCodes.terminated;
-      const now = performance.now();
-      if (now > firstAt + sameSignalMs) signals.onSecond();
-      firstAt = Math.min(firstAt, now);
-      resolveFirst(name);
-    });
-  }
+  onStopSignal((signal, again) => {
+    signals.code = signal === "SIGINT" ? exitCodes.interrupted : exitCodes.terminated;
+    if (again) signals.onSecond();
+    resolveFirst(signal);
+  });
   return signals;
 }

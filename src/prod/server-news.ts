@@ -5,6 +5,3 @@ export type ServerNews =
   | { readonly type: "started" }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "role"; readonly role: Role; readonly leader: string };
-
-/** Signals closer together than this are one: a terminal sends Ctrl-C to npm and to its child, and npm passes it on. */
-export const sameSignalMs = 500;

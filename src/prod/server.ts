@@ -20,7 +20,7 @@ import { TcpNetwork } from "./network.ts";
 import { SeededRandom } from "./random.ts";
 import { serverNetwork } from "./server-network.ts";
 import type { ServerNews } from "./server-news.ts";
-import { sameSignalMs } from "./server-news.ts";
+import { onStopSignal } from "./stop-signals.ts";
 import type { TlsMaterial } from "./tls-files.ts";
 import type { Authorise } from "./tls-identity.ts";
 import { authoriseByRole } from "./tls-identity.ts";
@@ -232,15 +232,10 @@ export async function runServer(
 function askedToStop(): Promise<string> {
   const numbers = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const;
   return new Promise((resolve) => {
-    let firstAt = Number.POSITIVE_INFINITY;
-    for (const name of ["SIGINT", "SIGTERM"] as const) {
-      process.on(name, () => {
-        const now = performance.now();
-        if (now > firstAt + sameSignalMs) process.exit(numbers[name]);
-        firstAt = Math.min(firstAt, now);
-        resolve(name);
-      });
-    }
+    onStopSignal((signal, again) => {
+      if (again) process.exit(numbers[signal]);
+      resolve(signal);
+    });
     // Nodes of `quorumlog start` do not outlive it, whatever became of it.
     process.once("disconnect", () => resolve("the process that started it is gone"));
   });
