@@ -123,7 +123,7 @@ export class LogFiles {
 
   /**
    * Removes segments that nobody makes any more: each proves that there was one before it, so they go before that. Durable, with
-   * what a killed process removed.
+   * all that a killed process made and removed.
    */
   *removeUnfinished(): Task<void> {
     const names = yield* wait<readonly string[]>((done) => this.disk.list(this.directory, done));

@@ -127,7 +127,6 @@ function* recover(
   else yield* files.remove(extra);
   if (spare !== undefined) files.segments.delete(spare.number);
   yield* healHeaders(files, scan, meta.record.cut.generation);
-  yield* files.syncDirectory();
   return { scan, spare, headerWritten: !scan.headless.has(active) || offset > segmentHeaderBytes };
 }
 
@@ -162,7 +161,10 @@ function* restoreSizes(files: LogFiles, scan: Scan): Task<void> {
     yield* wait<void>((done) => file.truncate(bytes, done));
     yield* wait<void>((done) => file.sync(done));
     if (known !== undefined) known.size = bytes;
-    else files.segments.set(number, { number, file, size: bytes });
+    else {
+      yield* files.syncDirectory();
+      files.segments.set(number, { number, file, size: bytes });
+    }
   }
 }
 
