@@ -3,8 +3,9 @@ import * as path from "node:path";
 import { expect } from "chai";
 import { scenarios } from "#scenarios/index";
 import type { Mutant } from "#sim/mutant/mutant";
-import { matches, parseMutant } from "#sim/mutant/mutant";
+import { applyMutant, matches, parseMutant } from "#sim/mutant/mutant";
 import { projectRoot } from "./support/sources.ts";
+import { typeFaults } from "./support/type-check.ts";
 
 const folder = path.join(projectRoot, "test/mutants");
 
@@ -59,6 +60,17 @@ describe("the catalogue of mutants", () => {
       expect(mutant.replace, mutant.name).to.not.equal(mutant.find);
     }
   });
+
+  it("holds edits that compile, as far as the edited file tells", () => {
+    const edits = planted.map(({ mutant }) => {
+      const text = fs.readFileSync(path.join(projectRoot, mutant.file), "utf8");
+      return { name: mutant.name, file: mutant.file, text: applyMutant(mutant, text) ?? "" };
+    });
+    const broken = { name: "planted-fault", file: "src/core/raft/raft.ts", text: "nobody.knows();\n" };
+    expect([...typeFaults([...edits, broken])]).to.deep.equal([
+      ["planted-fault", ["TS2304: Cannot find name 'nobody'."]],
+    ]);
+  }).timeout(60_000);
 
   it("names scenarios that exist", () => {
     const names = scenarios.map((scenario) => scenario.name);

@@ -99,6 +99,11 @@ export class MutantPool {
     const startedAt = performance.now();
     const scratch = await this.scratchOf((this.base as Scratch).root);
     const flaw = await scratch.plant(mutant);
+    // Whoever is interrupted takes the compiler with him: that tells nothing of the mutant.
+    if (this.stopped) {
+      await this.discard(scratch);
+      return undefined;
+    }
     if (flaw !== undefined) {
       this.options.say(`${mutant.name}: invalid: ${flaw}`);
       this.conclude(mutant, startedAt, {

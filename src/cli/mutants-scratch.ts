@@ -21,9 +21,9 @@ const copied: readonly string[] = [
  * Diagnostics that say "this is never used" or "this is never reached": a planted bug often leaves such a thing behind,
  * and it is no reason to call the edit a program that does not compile.
  */
-const harmless: ReadonlySet<string> = new Set(
-  [6133, 6138, 6192, 6196, 6198, 6199, 6205, 7027, 7028, 2872, 2873].map((code) => `TS${code}`),
-);
+export const harmlessDiagnostics: ReadonlySet<number> = new Set([
+  6133, 6138, 6192, 6196, 6198, 6199, 6205, 7027, 7028, 2872, 2873,
+]);
 
 /** A copy of the repository in the system's temporary directory. */
 export class Scratch {
@@ -71,7 +71,7 @@ export class Scratch {
     const { code, output } = await run(process.execPath, [tsc, "--build", "--pretty", "false"], this.root);
     if (code === 0) return undefined;
     const errors = output.split("\n").filter((line) => /error TS\d+/.test(line));
-    const serious = errors.find((line) => !harmless.has(/error (TS\d+)/.exec(line)?.[1] ?? ""));
+    const serious = errors.find((line) => !harmlessDiagnostics.has(Number(/error TS(\d+)/.exec(line)?.[1])));
     if (serious !== undefined) return serious.trim();
     return errors.length > 0 ? undefined : `${output.trim().slice(0, 500)} (exit code ${code})`;
   }

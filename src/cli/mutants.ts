@@ -37,11 +37,10 @@ export async function mutantsCommand(args: readonly string[]): Promise<number> {
     await checkRepository();
     const names = scenariosOf(options.scenarios);
     const read = selected(await readMutants(path.resolve(options.dir)), options.only);
-    const results = await runAll(read, names, options);
-    if (typeof results === "number") return results;
+    const { results, interrupted } = await runAll(read, names, options);
     const report = reportOf(results);
     process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : `${tableOf(report)}\n`);
-    return report.survived === 0 ? 0 : exitSurvivors;
+    return interrupted ?? (report.survived === 0 ? 0 : exitSurvivors);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`quorumlog mutants: ${error.message}\n`);
@@ -99,12 +98,12 @@ function scenariosOf(wanted: readonly string[]): readonly string[] {
   return wanted.length === 0 ? all : all.filter((name) => wanted.includes(name));
 }
 
-/** @returns one result a mutant, in their order; the exit code when the user interrupted. */
+/** @returns one result a mutant, in their order; the exit code when the user interrupted, and the results until then. */
 async function runAll(
   read: readonly ReadMutant[],
   names: readonly string[],
   options: { readonly seeds: number; readonly jobs: number },
-): Promise<readonly MutantResult[] | number> {
+): Promise<{ readonly results: readonly MutantResult[]; readonly interrupted: number | undefined }> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const pool = new MutantPool({
     repository,
@@ -119,10 +118,11 @@ async function runAll(
     for (const { name, flaw } of read) if (flaw !== "") say(`${name}: invalid: ${flaw}`);
     const valid = read.flatMap(({ mutant, flaw }) => (mutant !== undefined && flaw === "" ? [mutant] : []));
     const results = await pool.run(valid);
-    if (interrupt.requested) return interrupt.exitCode;
-    return read.map(
-      ({ name, flaw }) => (flaw === "" ? undefined : invalid(name)) ?? results.get(name) ?? invalid(name),
-    );
+    const judged = read.flatMap(({ name, flaw }) => {
+      const result = flaw === "" ? results.get(name) : invalid(name);
+      return result ?? (interrupt.requested ? [] : invalid(name));
+    });
+    return { results: judged, interrupted: interrupt.requested ? interrupt.exitCode : undefined };
   } finally {
     interrupt.release();
   }
