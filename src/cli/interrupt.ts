@@ -1,4 +1,4 @@
-import { onStopSignal } from "../prod/stop-signals.ts";
+import { onStopSignal, stopExitCodes } from "../prod/stop-signals.ts";
 
 /** Whether the user asked to stop: Ctrl-C or SIGTERM. */
 export class Interrupt {
@@ -13,7 +13,7 @@ export class Interrupt {
       // A second one does not wait for anything.
       if (again) process.exit(this.exitCode);
       this.requested = true;
-      this.exitCode = signal === "SIGINT" ? 130 : 143;
+      this.exitCode = stopExitCodes[signal];
       for (const listener of this.listeners) listener();
     });
   }

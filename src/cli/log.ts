@@ -1,7 +1,8 @@
 import { exitCodes } from "../prod/exit-codes.ts";
 import { LogClient, LogError } from "../prod/index.ts";
 import { parsePeers } from "../prod/peer-list.ts";
-import { onStopSignal } from "../prod/stop-signals.ts";
+import type { StopSignal } from "../prod/stop-signals.ts";
+import { onStopSignal, stopExitCodes } from "../prod/stop-signals.ts";
 import { readTls } from "../prod/tls-files.ts";
 import { settingsOf } from "../prod/tls-options.ts";
 import { visible } from "../prod/visible.ts";
@@ -12,8 +13,6 @@ import { parseLog } from "./log-options.ts";
 import type { StatusReport, StatusRow } from "./log-output.ts";
 import { dataFields, entryJson, entryLine, statusTable, unreachableRow } from "./log-output.ts";
 
-const signals = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const;
-
 /** `quorumlog log ...`. @returns the exit code. */
 export async function logCommand(args: readonly string[]): Promise<number> {
   const request = parseLog(args);
@@ -23,8 +22,8 @@ export async function logCommand(args: readonly string[]): Promise<number> {
   const reading: Reading = { source: undefined };
   onStopSignal((signal, again) => {
     if (reading.source === "file") leaveBy(signal);
-    if (reading.source !== undefined || again) process.exit(signals[signal]);
-    interrupted = signals[signal];
+    if (reading.source !== undefined || again) process.exit(stopExitCodes[signal]);
+    interrupted = stopExitCodes[signal];
     abort.abort(signal);
   });
   try {
@@ -48,7 +47,7 @@ export async function logCommand(args: readonly string[]): Promise<number> {
  * Ends the process by the signal itself, which a shell shows as the same exit code. `process.exit` waits for the threads
  * of Node.js, and one that opens or reads a named pipe may wait for ever.
  */
-function leaveBy(name: keyof typeof signals): void {
+function leaveBy(name: StopSignal): void {
   process.removeAllListeners(name);
   process.kill(process.pid, name);
 }

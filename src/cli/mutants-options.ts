@@ -19,7 +19,8 @@ export interface MutantsOptions {
 export const mutantsUsage: string = `Usage: npm run mutants -- [options]
 
 Plants each known bug in a scratch copy of the sources and runs seed 1 of every scenario, then seed 2, and so on
-(its own scenario first, and three seeds of it each time), until a checker fires: first with core's own assertions off, then, for survivors only, on.
+(its own scenario first, and three seeds of it each time), until a checker fires: first with core's own
+assertions off, then, for survivors only, on.
 
   --dir DIR        directory with one mutant a *.json (default: test/mutants)
   --only NAME      this mutant only

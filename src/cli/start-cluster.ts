@@ -6,7 +6,7 @@ import { configKeys } from "../prod/config-keys.ts";
 import type { DirectorySetting } from "../prod/directory.ts";
 import { directoryFault, makeDirectories } from "../prod/directory.ts";
 import { exitCodes } from "../prod/exit-codes.ts";
-import { onStopSignal } from "../prod/stop-signals.ts";
+import { onStopSignal, stopExitCodes } from "../prod/stop-signals.ts";
 import { table } from "./log-output.ts";
 import type { NodePlan, Running, Started } from "./start-node.ts";
 import { codeOfFailure, startNode } from "./start-node.ts";
@@ -267,7 +267,7 @@ function firstSignal(): Signals {
   });
   const signals: Signals = { first, code: exitCodes.interrupted, onSecond: () => undefined };
   onStopSignal((signal, again) => {
-    signals.code = signal === "SIGINT" ? exitCodes.interrupted : exitCodes.terminated;
+    signals.code = stopExitCodes[signal];
     if (again) signals.onSecond();
     resolveFirst(signal);
   });

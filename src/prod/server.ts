@@ -20,7 +20,7 @@ import { TcpNetwork } from "./network.ts";
 import { SeededRandom } from "./random.ts";
 import { serverNetwork } from "./server-network.ts";
 import type { ServerNews } from "./server-news.ts";
-import { onStopSignal } from "./stop-signals.ts";
+import { onStopSignal, stopExitCodes } from "./stop-signals.ts";
 import type { TlsMaterial } from "./tls-files.ts";
 import type { Authorise } from "./tls-identity.ts";
 import { authoriseByRole } from "./tls-identity.ts";
@@ -230,10 +230,9 @@ export async function runServer(
 
 /** The first reason to stop; a second signal ends the process. */
 function askedToStop(): Promise<string> {
-  const numbers = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const;
   return new Promise((resolve) => {
     onStopSignal((signal, again) => {
-      if (again) process.exit(numbers[signal]);
+      if (again) process.exit(stopExitCodes[signal]);
       resolve(signal);
     });
     // Nodes of `quorumlog start` do not outlive it, whatever became of it.

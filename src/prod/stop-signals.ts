@@ -1,4 +1,12 @@
+import { exitCodes } from "./exit-codes.ts";
+
 export type StopSignal = "SIGINT" | "SIGTERM";
+
+/** How a process ends that one of them did not let end in order. */
+export const stopExitCodes: { readonly [signal in StopSignal]: number } = {
+  SIGINT: exitCodes.interrupted,
+  SIGTERM: exitCodes.terminated,
+};
 
 /** Signals closer together than this are one: a terminal sends Ctrl-C to npm and to its child, and npm passes it on. */
 const sameSignalMs = 500;

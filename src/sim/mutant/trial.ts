@@ -34,8 +34,8 @@ const ownSeedsPerRound = 3;
 
 /**
  * The search for a detection: seed 1 of every scenario, then seed 2, and so on, core's assertions off; then all of it
- * again with them on. The mutant's own scenario comes first, and three seeds of it each time. Several workers may take runs at once; the first detection in this order wins, however the
- * runs end.
+ * again with them on. The mutant's own scenario comes first, and three seeds of it each time. Several workers may take
+ * runs at once; the first detection in this order wins, however the runs end.
  */
 export class Trial {
   /** Its first half: the other is the same with assertions. */
