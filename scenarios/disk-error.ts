@@ -50,5 +50,6 @@ export const diskError: Scenario = {
       last: { min: 300 * millisecond, max: 2 * second },
       kinds: ["old-leader", "halves"],
     },
+    lostCut: { first: 2 * second, min: 2 * second, max: 8 * second },
   },
 };

@@ -90,5 +90,6 @@ export const swarm: Scenario = {
     crowd: sometimes(9),
     lostMending: sometimes(6),
     rivalTails: sometimes(6),
+    lostCut: sometimes(6),
   },
 };

@@ -169,13 +169,21 @@ export class MemoryDisk implements Disk {
 
   // ---- The port
 
-  private submit<T>(operation: DiskOperation, done: Done<T>, carryOut: () => T): void {
+  private submit<T>(
+    operation: DiskOperation,
+    done: Done<T>,
+    carryOut: () => T,
+    failed: () => void = () => undefined,
+  ): void {
     this.queue.push(() => {
       this.done.push(operation);
       let value: T;
       try {
         const fault = this.fault(operation);
-        if (fault !== undefined) throw fault;
+        if (fault !== undefined) {
+          failed();
+          throw fault;
+        }
         value = carryOut();
       } catch (error) {
         if (!(error instanceof DiskFault)) throw error;
@@ -267,6 +275,16 @@ export class MemoryDisk implements Disk {
         inode.put(offset, joined(parts), this.version);
       });
     };
+    /** Of a whole file with 0 bytes. */
+    const syncRange = (submitted: number, offset: number, bytes: number, done: Done<void>): void => {
+      const end = bytes === 0 ? Number.POSITIVE_INFINITY : offset + bytes;
+      this.submit(
+        at("sync", offset, bytes),
+        done,
+        () => inode.harden(submitted, offset, end),
+        () => inode.lose(submitted, offset, end),
+      );
+    };
     return {
       read: (offset, length, done) =>
         this.submit(at("read", offset, length), done, () =>
@@ -279,12 +297,9 @@ export class MemoryDisk implements Disk {
           if (error !== undefined) return done(error, undefined);
           const submitted = this.version;
           const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-          this.submit(at("sync", offset, bytes), done, () => inode.harden(submitted, offset, offset + bytes));
+          syncRange(submitted, offset, bytes, done);
         }),
-      sync: (done) => {
-        const submitted = this.version;
-        this.submit(at("sync", 0, 0), done, () => inode.harden(submitted));
-      },
+      sync: (done) => syncRange(this.version, 0, 0, done),
       truncate: (length, done) =>
         this.submit(at("truncate", length, 0), done, () => {
           this.version += 1;

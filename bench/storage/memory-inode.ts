@@ -3,6 +3,9 @@ export const sectorBytes = 512;
 /** @returns an integer in [0, choices). */
 export type Choose = (choices: number) => number;
 
+/** What a failed sync was to cover: the kernel calls it clean, so no later sync brings it to the platter. */
+const lost = Number.POSITIVE_INFINITY;
+
 interface Version {
   readonly id: number;
   readonly bytes: Uint8Array;
@@ -94,7 +97,7 @@ export class Inode {
     const versions = this.sectors.get(sector) ?? [];
     const newest = versions[versions.length - 1];
     const same = newest === undefined ? this.isDurable(bytes, from) : sameBytes(newest.bytes, bytes);
-    if (same) return;
+    if (same && newest?.id !== lost) return;
     versions.push({ id, bytes: bytes.slice() });
     this.sectors.set(sector, versions);
   }
@@ -108,14 +111,26 @@ export class Inode {
   harden(id: number, from = 0, to: number = Number.POSITIVE_INFINITY): void {
     for (const [sector, versions] of this.sectors) {
       if ((sector + 1) * sectorBytes <= from || sector * sectorBytes >= to) continue;
-      const kept = versions.filter((version) => version.id > id);
-      const last = versions[versions.length - kept.length - 1];
-      if (last !== undefined) this.store(sector, last.bytes);
+      const covered = versions.findLastIndex((version) => version.id <= id);
+      if (covered === -1) continue;
+      this.store(sector, (versions[covered] as Version).bytes);
+      const kept = versions.slice(covered + 1);
       if (kept.length === 0) this.sectors.delete(sector);
       else this.sectors.set(sector, kept);
     }
     for (const change of this.lengths) if (change.id <= id) this.durableLength = change.length;
     this.lengths = this.lengths.filter((change) => change.id > id);
+  }
+
+  /** A sync of what was written up to version `id` in [from, to) failed. */
+  lose(id: number, from = 0, to: number = Number.POSITIVE_INFINITY): void {
+    for (const [sector, versions] of this.sectors) {
+      if ((sector + 1) * sectorBytes <= from || sector * sectorBytes >= to) continue;
+      this.sectors.set(
+        sector,
+        versions.map((version) => (version.id <= id ? { ...version, id: lost } : version)),
+      );
+    }
   }
 
   private store(sector: number, bytes: Uint8Array): void {

@@ -53,7 +53,7 @@ interface Veil {
   readonly node: NodeId;
   readonly group: GroupId;
   readonly harm: Harm;
-  /** What stands in those places; once it is something else there is nothing to hide any more. */
+  /** What stands in those places; once it is something else, by a power loss say, there is nothing to hide any more. */
   readonly hidden: readonly Uint8Array[];
   readonly until: Micros;
 }
@@ -181,6 +181,14 @@ export class Decay implements DiskHarm {
     if (this.veils.length === 0) return false;
     this.veils = this.veils.filter((veil) => this.isHiding(veil));
     return this.veils.some(({ harm }) => harm.file === file);
+  }
+
+  /** The same bytes too: they may be those of other records than were told. */
+  overwritten(file: SimFile, offset: number, length: number): void {
+    if (this.veils.length === 0) return;
+    const meets = (place: { readonly offset: number; readonly bytes: Uint8Array }): boolean =>
+      place.offset < offset + length && offset < place.offset + place.bytes.length;
+    this.veils = this.veils.filter(({ harm }) => harm.file !== file || !harm.places.some(meets));
   }
 
   private isHiding({ harm: { file, places }, hidden, until }: Veil): boolean {

@@ -33,6 +33,8 @@ export interface DiskHarm {
   /** May put older content, or that of another place, into what read number `n` gives. */
   read(disk: DiskWorld, file: SimFile, offset: number, bytes: Uint8Array, n: number): void;
   written(disk: DiskWorld, stray: Stray): void;
+  /** A write is about to change a file here: what was not given back of it is gone. */
+  overwritten(file: SimFile, offset: number, length: number): void;
   /** Whether some of this file is not given back now. */
   hides(file: SimFile): boolean;
 }
@@ -196,6 +198,7 @@ export class DiskWorld {
   /** A write is about to change a file. */
   writing(file: SimFile, offset: number, parts: readonly Uint8Array[], length: number): void {
     const n = this.writes++;
+    this.harm?.overwritten(file, offset, length);
     if (this.harm === undefined || this.settings["disk.misdirectedWrite"] <= 0 || length > strayBytesMax)
       return;
     const content = joined(parts);

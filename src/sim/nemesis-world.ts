@@ -123,7 +123,10 @@ export class Nemesis implements NemesisWorld {
 
   watchOverwrites(act: (node: NodeId, path: string) => void): void {
     for (const node of this.nodes) {
-      this.cluster.diskOf(node).onOverwrite = (path) => {
+      const disk = this.cluster.diskOf(node);
+      const others = disk.onOverwrite;
+      disk.onOverwrite = (path) => {
+        others?.(path);
         if (!this.ended) act(node, path);
       };
     }

@@ -99,7 +99,7 @@ export interface NemesisWorld {
   watch(kinds: readonly TraceKind[], act: (event: TraceEvent) => void): void;
   /** Calls `act` at every file that a node is about to make, until the faults end. For one nemesis of a scenario. */
   watchNewFiles(act: (node: NodeId, path: string) => void): void;
-  /** Calls `act` at every write of a node's in place of something that was written before, as `watchNewFiles` does. */
+  /** Calls `act` at every write of a node's in place of something that was written before, until the faults end. */
   watchOverwrites(act: (node: NodeId, path: string) => void): void;
   /** Calls `act` after `delay`, also when the faults have ended. */
   after(delay: Micros, act: () => void): void;

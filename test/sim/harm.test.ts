@@ -141,6 +141,10 @@ describe("harm to a log on a disk", () => {
     expect(told).to.have.length(2);
     while (run.now < 6.1 * second) run.advance(500);
     expect(misread()).to.equal(0);
+    expect(decay.hide(n0, "body", 7, 2 * second)).to.equal(true);
+    expect(misread()).to.equal(1);
+    for (const file of disk.tree.files()) decay.overwritten(file, 0, file.length);
+    expect(misread(), "written over, be it by the same bytes, nothing is hidden any more").to.equal(0);
   });
 });
 

@@ -3,8 +3,9 @@ import type { Task } from "../base/task.ts";
 import { wait } from "../base/task.ts";
 import type { BatchHeader } from "./batch.ts";
 import { encodeBatchHeader } from "./batch.ts";
+import type { PlacedBatch } from "./damage.ts";
 import type { Place } from "./format.ts";
-import { alignUp, batchHeaderBytes, positionOf } from "./format.ts";
+import { alignUp, batchHeaderBytes, placeOf, positionOf } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
 import type { Cut } from "./meta.ts";
 import type { MetaFile } from "./meta-file.ts";
@@ -62,16 +63,50 @@ export function* saveCut(meta: MetaFile, place: Place, end: LogEnd): Task<void> 
 export function* clipBatch(files: LogFiles, segment: Segment, point: CutPoint): Task<void> {
   if (point.batch === undefined) return;
   const { place, header } = point.batch;
-  const payloadBytes = point.place.offset - place.offset - batchHeaderBytes;
-  const clipped: BatchHeader = {
-    ...header,
-    count: point.end.index - header.previous.index,
-    payloadBytes,
-    paddingBytes: alignUp(payloadBytes) - payloadBytes,
-  };
-  const bytes = encodeBatchHeader(clipped, files.seed, positionOf(place.segment, place.offset));
-  // The header lies within one sector, so a crash leaves the old one, which the durable cut clips, or the new one.
+  const clipped = clippedHeader({ place, header }, point.place.offset, point.end);
+  yield* writeHeader(files, segment, place, clipped);
+}
+
+function clippedHeader({ place, header }: PlacedBatch, offset: number, end: LogEnd): BatchHeader {
+  const payloadBytes = offset - place.offset - batchHeaderBytes;
+  const paddingBytes = alignUp(payloadBytes) - payloadBytes;
+  return { ...header, count: end.index - header.previous.index, payloadBytes, paddingBytes };
+}
+
+/** A header lies within one sector, so a crash leaves the old one, which the durable cut clips, or the new one. */
+function* writeHeader(files: LogFiles, segment: Segment, place: Place, header: BatchHeader): Task<void> {
+  const bytes = encodeBatchHeader(header, files.seed, positionOf(place.segment, place.offset));
   yield* wait<void>((done) => segment.file.write(place.offset, [bytes], done));
+}
+
+/**
+ * Writes the header again that the last cut gave the batch in front of it; the caller syncs. The cut's own sync may have
+ * failed: then the disk would give back the header of before, which counts records that were cut. Only the last cut tells
+ * that they were; the next one would not. Written from what was read: a second reading may give something else.
+ */
+export function* clipBatchAgain(
+  files: LogFiles,
+  segment: Segment,
+  cut: Cut,
+  { place, header }: PlacedBatch,
+): Task<void> {
+  const offset = endAfterCut(cut, { place, header });
+  const whole = offset === payloadEndOf({ place, header });
+  const clipped = whole ? header : clippedHeader({ place, header }, offset, cut.previous);
+  yield* writeHeader(files, segment, place, clipped);
+}
+
+/** File offset at which a batch's records end, which the last cut may have gone through. */
+export function endAfterCut(cut: Cut, batch: PlacedBatch): number {
+  const { segment, offset } = placeOf(cut.position);
+  const { place, header } = batch;
+  const payloadEnd = payloadEndOf(batch);
+  const through = segment === place.segment && offset > place.offset && offset < payloadEnd;
+  return through && header.generation < cut.generation ? offset : payloadEnd;
+}
+
+export function payloadEndOf({ place, header }: PlacedBatch): number {
+  return place.offset + batchHeaderBytes + header.payloadBytes;
 }
 
 /** The cut point behind the last good record of a batch: between two batches when none of its records stays. */

@@ -2,10 +2,11 @@ import type { Entry, LogEnd } from "../base/entry.ts";
 import type { Task } from "../base/task.ts";
 import type { BatchHeader } from "./batch.ts";
 import { batchBytes } from "./batch.ts";
+import { endAfterCut, payloadEndOf } from "./cut.ts";
 import type { Flaw, Hole, PlacedBatch } from "./damage.ts";
 import { framesBetween, holeOfBody, holeOfFlaw } from "./damage.ts";
 import type { Place } from "./format.ts";
-import { alignUp, batchHeaderBytes, placeOf, positionOf } from "./format.ts";
+import { alignUp, batchHeaderBytes, positionOf } from "./format.ts";
 import type { LogFiles } from "./log-files.ts";
 import type { Cut } from "./meta.ts";
 import type { Anchor, Leftovers } from "./scanner.ts";
@@ -118,22 +119,15 @@ export class LogWalk {
   private *takeBatch(header: BatchHeader): Task<void> {
     const { place } = this;
     const { segment, offset } = place;
-    this.visitor.batch?.({ place, header });
-    const payloadEnd = offset + batchHeaderBytes + header.payloadBytes;
-    const stop = this.stopAt({ place, header }, payloadEnd);
-    const resumed = yield* this.takeRecords({ place, header }, stop);
+    const batch = { place, header };
+    this.visitor.batch?.(batch);
+    const stop = endAfterCut(this.cut, batch);
+    const clipped = stop < payloadEndOf(batch);
+    const resumed = yield* this.takeRecords(batch, stop);
     if (this.stopped) return;
-    if (stop < payloadEnd) this.clip = { place, header, offset: stop, torn: false };
+    if (clipped) this.clip = { place, header, offset: stop, torn: false };
     if (resumed) return;
-    this.place = { segment, offset: stop < payloadEnd ? alignUp(stop) : offset + batchBytes(header) };
-  }
-
-  /** Where a batch ends that the last cut may have gone through. */
-  private stopAt(batch: PlacedBatch, payloadEnd: number): number {
-    const { place, header } = batch;
-    const cut = placeOf(this.cut.position);
-    const through = cut.segment === place.segment && cut.offset > place.offset && cut.offset < payloadEnd;
-    return through && header.generation < this.cut.generation ? cut.offset : payloadEnd;
+    this.place = { segment, offset: clipped ? alignUp(stop) : offset + batchBytes(header) };
   }
 
   /** @returns whether reading went on somewhere else, behind damage. */

@@ -3,11 +3,12 @@ import type { Task } from "../base/task.ts";
 import { wait } from "../base/task.ts";
 import type { Disk, DiskFile } from "../io/disk.ts";
 import { isFull } from "../io/disk.ts";
-import { cutLog } from "./cut.ts";
+import { clipBatchAgain, cutLog } from "./cut.ts";
 import { placeOf, segmentHeaderBytes } from "./format.ts";
 import type { Identity } from "./identity.ts";
 import { checkIdentity, identityName, readIdentity, writeIdentity } from "./identity.ts";
 import { LogFiles } from "./log-files.ts";
+import type { Cut } from "./meta.ts";
 import { noCut } from "./meta.ts";
 import type { MetaFile } from "./meta-file.ts";
 import { createMeta, metaName, openMeta } from "./meta-file.ts";
@@ -116,7 +117,7 @@ function* recover(
   // Not before: a directory that is refused is refused again the next time.
   yield* files.removeUnfinished();
   yield* restoreSizes(files, scan);
-  yield* writeAgain(files, scan, options.readBytesMax);
+  yield* writeAgain(files, scan, meta.record.cut, options.readBytesMax);
   const later = [...files.segments.values()].filter((segment) => segment.number > active);
   const spare = later.find((segment) => {
     const whole = segment.number === active + 1 && segment.size === options.segmentBytes;
@@ -175,13 +176,16 @@ function* atOnce(): Task<void> {}
  * What is not proven to be synced may stand in the page cache only (the process was killed), or have been given up by
  * the kernel after a failed sync: it is written again and synced before anybody counts on it.
  */
-function* writeAgain(files: LogFiles, scan: Scan, pieceBytes: number): Task<void> {
+function* writeAgain(files: LogFiles, scan: Scan, cut: Cut, pieceBytes: number): Task<void> {
   const { segment: number } = scan.place;
   const segment = files.get(number);
   const stop = Math.min(scan.cut?.place.offset ?? scan.place.offset, segment.size);
   const proven = placeOf(scan.proven);
   const from = proven.segment === number ? proven.offset : 0;
   yield* writeRangeAgain(segment, { from, to: stop }, pieceBytes);
+  const { beforeCut } = scan;
+  if (beforeCut?.place.segment === number) yield* clipBatchAgain(files, segment, cut, beforeCut);
+  yield* wait<void>((done) => segment.file.sync(done));
 }
 
 /**
@@ -195,10 +199,12 @@ function* writeMendedAgain(files: LogFiles, meta: MetaFile, pieceBytes: number):
   if (segment !== undefined) {
     const { from, to } = mending;
     yield* writeRangeAgain(segment, { from, to: Math.min(to, segment.size) }, pieceBytes);
+    yield* wait<void>((done) => segment.file.sync(done));
   }
   yield* wait<void>((done) => meta.saveMending(undefined, done));
 }
 
+/** The caller syncs. */
 function* writeRangeAgain(
   { file }: Segment,
   { from, to }: { readonly from: number; readonly to: number },
@@ -212,7 +218,6 @@ function* writeRangeAgain(
     yield* wait<void>((done) => file.write(offset, [bytes], done));
     at += bytes.length;
   }
-  yield* wait<void>((done) => file.sync(done));
 }
 
 /** A lost segment header tells nothing that the log does not: it is written again. */

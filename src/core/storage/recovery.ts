@@ -39,6 +39,8 @@ export interface Scan {
   /** Segments whose header is lost or was never written, with the log's end before them. */
   readonly headless: ReadonlyMap<number, LogEnd>;
   readonly tornBytes: number;
+  /** The last batch whose header lies before the last cut: the cut ended there, or went through it. */
+  readonly beforeCut: PlacedBatch | undefined;
   /** In the last segment: behind every byte that may belong to a batch. Where the file ends before, more may have been there. */
   readonly used: number;
 }
@@ -50,19 +52,26 @@ class Gathering implements LogVisitor {
   readonly holes: Holes = new Holes();
   readonly headless: Map<number, LogEnd> = new Map<number, LogEnd>();
   proven: number;
+  beforeCut: PlacedBatch | undefined;
   walk: LogWalk | undefined;
+  private readonly cut: number;
   /** The next batch is indexed in any case: nothing before the hole leads to it in one read. */
   private behindHole = false;
 
-  constructor(proven: number, indexIntervalBytes: number) {
-    this.proven = proven;
+  /** @param cut the position of the last cut, before which everything was synced. */
+  constructor(cut: number, indexIntervalBytes: number) {
+    this.cut = cut;
+    this.proven = cut;
     this.index = new SparseIndex(indexIntervalBytes);
   }
 
-  batch({ place, header }: PlacedBatch): void {
+  batch(batch: PlacedBatch): void {
+    const { place, header } = batch;
+    const position = positionOf(place.segment, place.offset);
     this.prove(header.syncedPosition);
+    if (position < this.cut) this.beforeCut = batch;
     if (header.count === 0) return;
-    this.index.add(header.previous.index + 1, positionOf(place.segment, place.offset), this.behindHole);
+    this.index.add(header.previous.index + 1, position, this.behindHole);
     this.behindHole = false;
   }
 
@@ -116,7 +125,7 @@ export function* scanLog(
   yield* walk.run();
   const point = cutPoint(files, walk);
   const { dirty, stale } = walk.leftovers;
-  const { terms, index, holes, headless, proven } = gathering;
+  const { terms, index, holes, headless, proven, beforeCut } = gathering;
   return {
     end: walk.end,
     place: point === undefined ? walk.place : behind(point),
@@ -127,6 +136,7 @@ export function* scanLog(
     holes,
     proven,
     headless,
+    beforeCut,
     tornBytes: point === undefined || stale ? 0 : bytesBehind(point, dirty),
     used: usedBytes(walk),
   };

@@ -1,7 +1,7 @@
 import type { NodeId } from "../../core/base/brand.ts";
 import type { Micros } from "../../core/base/units.ts";
 import { millisecond, second } from "../../core/base/units.ts";
-import type { RoleEvent, TraceEvent, TraceKind } from "../../core/io/trace.ts";
+import type { FaultEvent, RoleEvent, TraceEvent, TraceKind } from "../../core/io/trace.ts";
 import type { Checker, Report } from "./checker.ts";
 import type { ClusterModel, Member } from "./cluster-model.ts";
 import type { Intakes, Watched } from "./intakes.ts";
@@ -25,6 +25,16 @@ interface Question {
   readonly objectors: readonly Member[];
 }
 
+/** From and to: Infinity while it lasts. */
+interface Hold {
+  readonly from: Micros;
+  readonly to: Micros;
+}
+
+/** What a slow disk was asked to save while it was slow is saved by then. */
+const savedWithin: Micros = 1 * second;
+const holdUps = ["pause", "slow-disk"] as const;
+
 /**
  * A node that takes no entries of clients leads only as a last resort. It asks all voters first:
  * - if it leads within less than an election timeout, all have answered that they want it so: none of them is down, and none
@@ -42,9 +52,8 @@ export class LastResort implements Checker {
   /** How often in a row a member gave way. */
   private readonly yields = new Map<Member, number>();
   private readonly downSince = new Map<NodeId | "", Micros>();
-  /** When a node last stood still, from and to. */
-  private readonly stillFrom = new Map<NodeId | "", Micros>();
-  private readonly stillTo = new Map<NodeId | "", Micros>();
+  /** When something last held up a node's answers, by node and what it was. */
+  private readonly holds = new Map<string, Hold>();
 
   constructor(report: Report, model: ClusterModel, { intakes, troubles }: Watched) {
     this.report = report;
@@ -62,14 +71,21 @@ export class LastResort implements Checker {
         this.forget(this.model.of(event));
         return;
       case "fault":
-        if (event.fault === "crash") this.downSince.set(event.node, at);
-        else if (event.fault === "restart") this.downSince.delete(event.node);
-        else if (event.fault === "pause") this.stillFrom.set(event.node, at);
-        else if (event.fault === "resume") this.stillTo.set(event.node, at);
-        return;
+        return this.onFault(event, at);
       default:
         return;
     }
+  }
+
+  private onFault({ node, fault, detail }: FaultEvent, at: Micros): void {
+    if (fault === "crash") {
+      this.downSince.set(node, at);
+      this.anotherProcess(node, at);
+    } else if (fault === "restart") this.downSince.delete(node);
+    else if (fault === "pause") this.held(node, "pause", at);
+    else if (fault === "resume") this.goesOn(node, "pause", at);
+    else if (fault === "slow-disk" && Number(detail) > 1) this.held(node, "slow-disk", at);
+    else if (fault === "slow-disk") this.goesOn(node, "slow-disk", at + savedWithin);
   }
 
   private forget(member: Member): void {
@@ -126,11 +142,32 @@ export class LastResort implements Checker {
     return this.troubles.quietBetween(leader.node, other.node) <= at;
   }
 
-  /** It stood still since before the leader's intake changed, and then answered what it had been asked until then. */
+  /**
+   * It stood still since before the leader's intake changed, or waited for its disk, which was to save a term or a vote before
+   * any answer leaves; then it answered what it had been asked until then.
+   */
   private answersOlder(other: Member, leader: Member, at: Micros): boolean {
-    const to = this.stillTo.get(other.node) ?? Number.NEGATIVE_INFINITY;
-    const from = this.stillFrom.get(other.node) ?? Number.POSITIVE_INFINITY;
-    return to > at - answerMax && from < (this.intakes.of(leader)?.since ?? Number.NEGATIVE_INFINITY);
+    const since = this.intakes.of(leader)?.since ?? Number.NEGATIVE_INFINITY;
+    return holdUps.some((what) => {
+      const hold = this.holds.get(`${other.node} ${what}`);
+      return hold !== undefined && hold.to > at - answerMax && hold.from < since;
+    });
+  }
+
+  private held(node: NodeId | "", what: (typeof holdUps)[number], at: Micros): void {
+    this.holds.set(`${node} ${what}`, { from: at, to: Number.POSITIVE_INFINITY });
+  }
+
+  /** No answer outlives its process; a slow disk does. */
+  private anotherProcess(node: NodeId | "", at: Micros): void {
+    this.holds.delete(`${node} pause`);
+    const slow = this.holds.get(`${node} slow-disk`);
+    if (slow !== undefined) this.holds.set(`${node} slow-disk`, { ...slow, from: at });
+  }
+
+  private goesOn(node: NodeId | "", what: (typeof holdUps)[number], at: Micros): void {
+    const hold = this.holds.get(`${node} ${what}`);
+    if (hold !== undefined) this.holds.set(`${node} ${what}`, { ...hold, to: at });
   }
 
   private heardInPeace(other: Member, leader: Member, question: Question): boolean {

@@ -41,6 +41,7 @@ export const disturbances = {
     "a process ends before what it mended is synced, and the power fails once the next one has recovered",
   rivalTails:
     "two leaders by turns append what nobody else gets; part of the first one's several terms cannot be read, for a while or at all, as the second one's entries cut it",
+  lostCut: "a process ends before a cut is synced, and the power fails once the next one has recovered",
 } as const;
 
 export type Disturbance = keyof typeof disturbances;

@@ -19,6 +19,7 @@ import { holdAnswers } from "./held-answers.ts";
 import { lagFirstEntries, lagLane } from "./lane-lag.ts";
 import { lateTransfer } from "./late-transfer.ts";
 import { loneFirstAppend } from "./lone-append.ts";
+import { loseCut } from "./lost-cut.ts";
 import { loseMending } from "./lost-mending.ts";
 import type { Every, Span } from "./names.ts";
 import { outrunCandidate } from "./outrun.ts";
@@ -97,6 +98,7 @@ const starts: { readonly [name in Disturbance]: Start<name> } = {
   crowd: crowdIn,
   lostMending: loseMending,
   rivalTails,
+  lostCut: loseCut,
 };
 
 /** The knobs `nemesis.NAME` of a run: the mean distance between two of each disturbance that takes part; 0 for those left out. */

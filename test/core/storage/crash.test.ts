@@ -1,9 +1,18 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { everyChoice, identity, makeEntries, smallOptions, TestLog } from "#bench/storage/log-script";
+import {
+  endOfAll,
+  everyChoice,
+  identity,
+  makeEntries,
+  recordOf,
+  smallOptions,
+  TestLog,
+} from "#bench/storage/log-script";
 import { MemoryDisk } from "#bench/storage/memory-disk";
 import { nodeId } from "#core/base/brand";
 import { emptyLogEnd } from "#core/base/entry";
+import { DiskFault } from "#core/io/disk";
 import { openStore } from "#core/storage/log-store";
 import type { LogStep } from "../../support/log-model.ts";
 import { ModelledLog } from "../../support/log-model.ts";
@@ -73,6 +82,69 @@ describe("a crash", () => {
       { numRuns: 200 },
     );
     expect(failures).to.be.greaterThan(0);
+  });
+
+  it("of a machine, behind a failed write or sync and a process that went on from the page cache, takes nothing either", () => {
+    let failures = 0;
+    let cuts = 0;
+    fc.assert(
+      fc.property(
+        steps,
+        steps,
+        fc.integer({ min: 1, max: 60 }),
+        fc.infiniteStream(fc.nat(0xffff)),
+        (script, more, calls, chance) => {
+          const choose = (choices: number): number => chance.next().value % choices;
+          const log = new ModelledLog();
+          log.failAfter(calls);
+          for (const step of script) {
+            if (step.do === "kill" || step.do === "power") continue;
+            log.step(step, choose);
+            if (log.failed) break;
+          }
+          if (log.failed) failures += 1;
+          log.step({ do: "kill" }, choose);
+          for (const step of more) {
+            if (step.do === "truncate") cuts += 1;
+            log.step(step, choose);
+          }
+          log.step({ do: "disk", calls: undefined }, choose);
+          log.step({ do: "power" }, choose);
+          log.step({ do: "power" }, () => 0);
+        },
+      ),
+      { numRuns: 300 },
+    );
+    expect(failures).to.be.greaterThan(20);
+    expect(cuts).to.be.greaterThan(100);
+  });
+
+  it("brings no record back behind a cut whose header was lost with a failed sync, when the log is cut again", () => {
+    const first = makeEntries(emptyLogEnd, 1, [400, 400, 400, 400]);
+    const log = new TestLog(new MemoryDisk());
+    log.store.append(first);
+    log.disk.run();
+    const segment = "g0/segment-0000000000";
+    log.disk.fault = ({ kind, path }) =>
+      kind === "sync" && path.startsWith(segment) ? new DiskFault("io", "a bad sector") : undefined;
+    log.store.truncate(2);
+    log.disk.run();
+    expect(log.failures).to.have.lengthOf(1);
+    const next = new TestLog(log.disk.killed());
+    const kept = next.readAll();
+    const second = makeEntries(endOfAll(kept, emptyLogEnd), 2, [30, 50], 1);
+    next.store.append(second);
+    next.disk.run();
+    next.store.append(makeEntries(endOfAll(second, emptyLogEnd), 2, [700], 2));
+    next.disk.step();
+    const expected = [...first.slice(0, 2), ...second].map(recordOf);
+    let disk = next.disk.crashed(() => 0);
+    for (let opening = 0; opening < 3; opening++) {
+      const dark = new TestLog(disk);
+      expect(dark.recovered.damage, `opening ${opening}`).to.deep.equal([]);
+      expect(dark.readAll().map(recordOf)).to.deep.equal(expected);
+      disk = dark.disk.crashed(() => 0);
+    }
   });
 
   const scripts: { readonly name: string; readonly steps: readonly LogStep[] }[] = [

@@ -207,6 +207,19 @@ describe("last-resort", () => {
     expect(elsewhere.idle(0.4).leads(1, 2, [1, 2]).verdict).to.equal("last-resort");
     const cut = asks((trace) => trace.fault(0, "cut", "n1>n2") as Timed).idle(0.4);
     expect(cut.leads(1, 2, [1, 2]).verdict).to.equal("none");
+    const slow = (fault: (trace: Timed) => Timed): Timed =>
+      fault(lawful()).idle(0.3).fault(0, "crash").idle(0.05).become(1, 1, "pre-candidate") as Timed;
+    const before = slow((trace) => trace.fault(2, "slow-disk", "50").emit(intake(1, "read-only")) as Timed);
+    expect(before.leads(1, 2, [1, 2]).verdict, "it answers what it was asked while n1 was open").to.equal(
+      "none",
+    );
+    const after = slow((trace) => trace.emit(intake(1, "read-only")).fault(2, "slow-disk", "50") as Timed);
+    expect(after.leads(1, 2, [1, 2]).verdict, "it was asked nothing before").to.equal("last-resort");
+    const stood = slow((trace) => trace.fault(2, "pause").emit(intake(1, "read-only")) as Timed);
+    stood.fault(2, "crash").fault(2, "restart");
+    stood.recovered(2, lastOf(first), { term: 1, votedFor: 0 }).emit(intake(2, "open"));
+    const anew = stood.idle(0.3).become(1, 1, "follower").become(1, 1, "pre-candidate").leads(1, 2, [1, 2]);
+    expect(anew.verdict, "no answer outlives its process").to.equal("last-resort");
     const tired = asks();
     for (let n = 0; n < 4; n++) tired.gives(1).idle(0.4).become(1, 1, "pre-candidate");
     expect(tired.idle(0.4).leads(1, 2, [1, 2]).verdict).to.equal("none");
