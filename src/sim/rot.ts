@@ -26,10 +26,15 @@ export class Rot {
     else this.bytes.set(position, { good, bad: to });
   }
 
-  overwritten(from: number, to: number): void {
+  /**
+   * `written` stands at `from` now. Whoever writes again what it read leaves the bad bytes as bad as they were; where one of them
+   * is another, it was something else that was written, and the others are as they should be.
+   */
+  overwritten(from: number, written: Uint8Array): void {
     if (this.bytes.size === 0) return;
-    for (const [position, byte] of this.bytes) {
-      if (position < from || position >= to) continue;
+    const hit = [...this.bytes].filter(([at]) => at >= from && at < from + written.length);
+    if (hit.every(([at, { bad }]) => written[at - from] === bad)) return;
+    for (const [position, byte] of hit) {
       this.bytes.delete(position);
       const sector = Math.floor(position / sectorBytes);
       const waiting = this.mending.get(sector) ?? new Map<number, RottenByte>();

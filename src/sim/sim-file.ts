@@ -258,7 +258,7 @@ export class SimFile {
       const size = Math.min(chunkBytes - within, part.length - at);
       if (this.chunks.has(index) || !allZero(part, at, at + size)) {
         this.markDirty(position, size, writer);
-        this.rotten?.overwritten(position, position + size);
+        this.rotten?.overwritten(position, part.subarray(at, at + size));
         copy(part, at, this.chunks.writable(index), within, size);
         this.chunks.written(index, within, within + size);
         if (position + size > this.writtenEnd) this.writtenEnd = position + size;

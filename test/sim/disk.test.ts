@@ -336,6 +336,9 @@ describe("simulated disk", () => {
     expect(bench.content("a")[511]).to.equal(7);
     expect(kept.rottenBytes()).to.deep.equal([511]);
     const again = bench.call<DiskFile>((done) => bench.disk.open("a", "existing", done));
+    bench.call<void>((done) => again.write(0, [bench.content("a").slice()], done));
+    bench.call<void>((done) => again.sync(done));
+    expect(kept.rottenBytes(), "who writes again what it read mends nothing").to.deep.equal([511]);
     bench.call<void>((done) => again.write(0, [filled(1, 1)], done));
     bench.call<void>((done) => again.sync(done));
     expect(kept.rottenBytes()).to.deep.equal([]);

@@ -1,4 +1,3 @@
-import type { NodeId } from "../../core/base/brand.ts";
 import type { AppendEvent, TraceEvent, TraceKind } from "../../core/io/trace.ts";
 import type { Checker, Report } from "./checker.ts";
 import type { ClusterModel, Member } from "./cluster-model.ts";
@@ -43,19 +42,18 @@ export class Reserve implements Checker {
         this.left.delete(this.model.of(event));
         return;
       case "recovered":
-        this.forget(event.node);
+        // A log that was mended is opened anew in the middle of a life: the node's other groups go on.
+        this.left.delete(this.model.of(event));
+        this.cutting.delete(this.model.of(event));
         return;
       case "fault":
-        if (event.fault === "crash") this.forget(event.node);
+        if (event.fault !== "crash") return;
+        forgetNode(this.left, event.node);
+        forgetNode(this.cutting, event.node);
         return;
       default:
         return;
     }
-  }
-
-  private forget(node: NodeId | ""): void {
-    forgetNode(this.left, node);
-    forgetNode(this.cutting, node);
   }
 
   private onAppend(event: AppendEvent): void {

@@ -1,7 +1,8 @@
 import { expect } from "chai";
+import type { GroupId } from "#core/base/brand";
 import { emptyLogEnd } from "#core/base/entry";
 import type { Intake, Role, TraceEvent } from "#core/io/trace";
-import { dataEntries, group, lastOf, nodeOf, noOp, Trace } from "./trace-builder.ts";
+import { dataEntries, group, lastOf, nodeOf, noOp, otherGroup, Trace } from "./trace-builder.ts";
 
 const first = noOp(emptyLogEnd, 1);
 const at = (node: number) => ({ node: nodeOf(node), group });
@@ -44,8 +45,7 @@ class Timed extends Trace {
 }
 
 /** n0 leads term 1; its no-op is everywhere. */
-function lawful(): Timed {
-  const trace = new Timed();
+function lawful(trace: Timed = new Timed()): Timed {
   for (const node of [0, 1, 2]) trace.recovered(node, emptyLogEnd, { term: 0, votedFor: "" });
   return trace.leads(0, 1, [0, 1]).replicate([0, 1, 2], 1, first).match(1, 1, 0).commit(0, 1, 0, true);
 }
@@ -104,6 +104,26 @@ describe("reserve", () => {
     expect(full(0).emit(intake(1, "open")).append(1, 1, entries).verdict).to.equal("none");
     const cut = full(0).emit({ kind: "truncate", ...at(1), from: 1 }, intake(1, "full", 0));
     expect(cut.append(1, 1, entries).verdict, "a cut gives room back").to.equal("none");
+    const opened = (other: GroupId): TraceEvent => ({
+      ...at(1),
+      kind: "recovered",
+      group: other,
+      standing: "member",
+      term: 0,
+      votedFor: "",
+      lastIndex: -1,
+      lastTerm: 0,
+      chainCrc: 0,
+      tornBytes: 0,
+    });
+    const two = (): Timed => lawful(new Timed(3, false, undefined, [group, otherGroup]));
+    const waits = two().emit({ kind: "truncate", ...at(1), from: 1 }, opened(otherGroup));
+    waits.emit(intake(1, "full", 0)).append(1, 1, entries);
+    expect(waits.verdict, "another log of the node was opened anew meanwhile").to.equal("none");
+    const kept = two()
+      .emit(intake(1, "full", 0), opened(otherGroup))
+      .append(1, 1, entries);
+    expect(kept.verdict, "nor does that excuse anything").to.equal("reserve");
   });
 });
 

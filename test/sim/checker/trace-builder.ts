@@ -11,6 +11,8 @@ import type { SyncedRecords } from "#sim/checker/honest-sync";
 import { encodePayload } from "#sim/history/payload";
 
 export const group: GroupId = groupId("g0");
+/** Of which nothing is told but what a test emits. */
+export const otherGroup: GroupId = groupId("g1");
 export const nodes: readonly NodeId[] = ["n0", "n1", "n2", "n3", "n4"].map(nodeId);
 
 /** Entries of one term behind `end`, with one payload for each key. */
@@ -41,13 +43,13 @@ export class Trace {
    * @param campaigns whether the campaigns are told, and judged; most traces leave them out.
    * @param disks what the disks hold; left out, nobody looks at them.
    */
-  constructor(size = 3, campaigns = false, disks?: SyncedRecords) {
+  constructor(size = 3, campaigns = false, disks?: SyncedRecords, groups: readonly GroupId[] = [group]) {
     const report = {
       fail: (violation: Violation) => {
         this.violation ??= violation;
       },
     };
-    this.checkers = allCheckers(report, { nodes: nodes.slice(0, size), groups: [group] }, disks);
+    this.checkers = allCheckers(report, { nodes: nodes.slice(0, size), groups }, disks);
     this.judges = this.checkers.all.filter(({ name }) => campaigns || name !== "lawful-campaign");
   }
 
