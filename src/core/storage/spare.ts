@@ -90,7 +90,8 @@ export class Spare {
       this.making = false;
       this.givenUp = false;
       if (isFull(error)) this.full = true;
-      else if (error === undefined) this.full = false;
+      // There was room for this, and not yet for what a segment in use is to grow by.
+      else if (error === undefined) this.full = this.roomWanted !== undefined;
       else if (!(error instanceof GivenUp) && !isStopping(error)) {
         this.stopped = true;
         this.events.failed(error, "write segment ahead");

@@ -308,6 +308,33 @@ describe("log store", () => {
     expect(new TestLog(rotten).recovered.damage).to.deep.equal([{ first: 1, last: 1 }]);
   });
 
+  for (const then of ["is closed", "has room"]) {
+    it(`stays full while an entry larger than a segment waits, though there is room for the next segment, until it ${then}`, () => {
+      const disk = new MemoryDisk();
+      const log = new TestLog(disk);
+      disk.run();
+      disk.capacityBytes = disk.usedBytes + 9_000;
+      const [first, large] = makeEntries(emptyLogEnd, 1, [1_000, 20_000]) as [Entry, Entry];
+      log.store.append([first]);
+      log.store.append([large]);
+      disk.run();
+      expect(log.store.durableIndex, "the large one waits").to.equal(0);
+      expect(log.store.space().clientBytes).to.be.lessThan(20_000);
+      let closed = false;
+      if (then === "is closed") {
+        log.store.close(() => {
+          closed = true;
+        });
+      } else disk.capacityBytes = Number.POSITIVE_INFINITY;
+      log.store.lookForRoom();
+      disk.run();
+      expect(log.failures).to.deep.equal([]);
+      expect(then === "is closed" ? closed : log.store.durableIndex).to.equal(
+        then === "is closed" ? true : 1,
+      );
+    });
+  }
+
   it("leaves its mark when it is closed while an append waits for room", () => {
     const disk = new MemoryDisk();
     const log = new TestLog(disk);
