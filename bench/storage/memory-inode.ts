@@ -109,8 +109,7 @@ export class Inode {
 
   /** Everything that was written up to version `id` reaches the platter, in the sectors of [from, to). */
   harden(id: number, from = 0, to: number = Number.POSITIVE_INFINITY): void {
-    for (const [sector, versions] of this.sectors) {
-      if ((sector + 1) * sectorBytes <= from || sector * sectorBytes >= to) continue;
+    for (const [sector, versions] of this.sectorsIn(from, to)) {
       const covered = versions.findLastIndex((version) => version.id <= id);
       if (covered === -1) continue;
       this.store(sector, (versions[covered] as Version).bytes);
@@ -124,13 +123,18 @@ export class Inode {
 
   /** A sync of what was written up to version `id` in [from, to) failed. */
   lose(id: number, from = 0, to: number = Number.POSITIVE_INFINITY): void {
-    for (const [sector, versions] of this.sectors) {
-      if ((sector + 1) * sectorBytes <= from || sector * sectorBytes >= to) continue;
+    for (const [sector, versions] of this.sectorsIn(from, to)) {
       this.sectors.set(
         sector,
         versions.map((version) => (version.id <= id ? { ...version, id: lost } : version)),
       );
     }
+  }
+
+  /** Those with anything of [from, to) that was not synced. */
+  private *sectorsIn(from: number, to: number): Generator<[number, Version[]]> {
+    for (const [sector, versions] of this.sectors)
+      if ((sector + 1) * sectorBytes > from && sector * sectorBytes < to) yield [sector, versions];
   }
 
   private store(sector: number, bytes: Uint8Array): void {

@@ -198,9 +198,9 @@ export class DiskWorld {
   /** A write is about to change a file. */
   writing(file: SimFile, offset: number, parts: readonly Uint8Array[], length: number): void {
     const n = this.writes++;
-    this.harm?.overwritten(file, offset, length);
-    if (this.harm === undefined || this.settings["disk.misdirectedWrite"] <= 0 || length > strayBytesMax)
-      return;
+    if (this.harm === undefined) return;
+    this.harm.overwritten(file, offset, length);
+    if (this.settings["disk.misdirectedWrite"] <= 0 || length > strayBytesMax) return;
     const content = joined(parts);
     const before = new Uint8Array(length);
     before.set(file.read(offset, length));

@@ -114,18 +114,18 @@ export class Nemesis implements NemesisWorld {
   }
 
   watchNewFiles(act: (node: NodeId, path: string) => void): void {
-    for (const node of this.nodes) {
-      this.cluster.diskOf(node).onNewFile = (path) => {
-        if (!this.ended) act(node, path);
-      };
-    }
+    this.watchDisks("onNewFile", act);
   }
 
   watchOverwrites(act: (node: NodeId, path: string) => void): void {
+    this.watchDisks("onOverwrite", act);
+  }
+
+  private watchDisks(what: "onNewFile" | "onOverwrite", act: (node: NodeId, path: string) => void): void {
     for (const node of this.nodes) {
       const disk = this.cluster.diskOf(node);
-      const others = disk.onOverwrite;
-      disk.onOverwrite = (path) => {
+      const others = disk[what];
+      disk[what] = (path) => {
         others?.(path);
         if (!this.ended) act(node, path);
       };

@@ -97,7 +97,7 @@ export interface NemesisWorld {
   ): void;
   /** Calls `act` at every trace event of these kinds until the faults end, in the middle of the turn that emits it: aim, and let `afterTurns` fire. */
   watch(kinds: readonly TraceKind[], act: (event: TraceEvent) => void): void;
-  /** Calls `act` at every file that a node is about to make, until the faults end. For one nemesis of a scenario. */
+  /** Calls `act` at every file that a node is about to make, until the faults end. */
   watchNewFiles(act: (node: NodeId, path: string) => void): void;
   /** Calls `act` at every write of a node's in place of something that was written before, until the faults end. */
   watchOverwrites(act: (node: NodeId, path: string) => void): void;

@@ -16,7 +16,7 @@ export interface CutPoint {
   /** Behind the last byte that stays. */
   readonly place: Place;
   /** The batch that the cut goes through; undefined when it goes between two. */
-  readonly batch: { readonly place: Place; readonly header: BatchHeader } | undefined;
+  readonly batch: PlacedBatch | undefined;
   readonly end: LogEnd;
   /** Bytes of the segment up to here may be other than zero. */
   readonly dirtyTo: number;
@@ -62,9 +62,8 @@ export function* saveCut(meta: MetaFile, place: Place, end: LogEnd): Task<void> 
 /** Writes the header that a cut batch keeps; the caller syncs. */
 export function* clipBatch(files: LogFiles, segment: Segment, point: CutPoint): Task<void> {
   if (point.batch === undefined) return;
-  const { place, header } = point.batch;
-  const clipped = clippedHeader({ place, header }, point.place.offset, point.end);
-  yield* writeHeader(files, segment, place, clipped);
+  const clipped = clippedHeader(point.batch, point.place.offset, point.end);
+  yield* writeHeader(files, segment, point.batch.place, clipped);
 }
 
 function clippedHeader({ place, header }: PlacedBatch, offset: number, end: LogEnd): BatchHeader {
@@ -84,16 +83,11 @@ function* writeHeader(files: LogFiles, segment: Segment, place: Place, header: B
  * failed: then the disk would give back the header of before, which counts records that were cut. Only the last cut tells
  * that they were; the next one would not. Written from what was read: a second reading may give something else.
  */
-export function* clipBatchAgain(
-  files: LogFiles,
-  segment: Segment,
-  cut: Cut,
-  { place, header }: PlacedBatch,
-): Task<void> {
-  const offset = endAfterCut(cut, { place, header });
-  const whole = offset === payloadEndOf({ place, header });
-  const clipped = whole ? header : clippedHeader({ place, header }, offset, cut.previous);
-  yield* writeHeader(files, segment, place, clipped);
+export function* clipBatchAgain(files: LogFiles, segment: Segment, cut: Cut, batch: PlacedBatch): Task<void> {
+  const offset = endAfterCut(cut, batch);
+  const whole = offset === payloadEndOf(batch);
+  const header = whole ? batch.header : clippedHeader(batch, offset, cut.previous);
+  yield* writeHeader(files, segment, batch.place, header);
 }
 
 /** File offset at which a batch's records end, which the last cut may have gone through. */
@@ -110,12 +104,7 @@ export function payloadEndOf({ place, header }: PlacedBatch): number {
 }
 
 /** The cut point behind the last good record of a batch: between two batches when none of its records stays. */
-export function cutWithin(
-  batch: { readonly place: Place; readonly header: BatchHeader },
-  offset: number,
-  end: LogEnd,
-  dirtyTo: number,
-): CutPoint {
+export function cutWithin(batch: PlacedBatch, offset: number, end: LogEnd, dirtyTo: number): CutPoint {
   if (end.index === batch.header.previous.index)
     return { place: batch.place, batch: undefined, end, dirtyTo };
   return { place: { segment: batch.place.segment, offset }, batch, end, dirtyTo };

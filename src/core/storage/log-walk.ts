@@ -125,7 +125,7 @@ export class LogWalk {
     const clipped = stop < payloadEndOf(batch);
     const resumed = yield* this.takeRecords(batch, stop);
     if (this.stopped) return;
-    if (clipped) this.clip = { place, header, offset: stop, torn: false };
+    if (clipped) this.clip = { ...batch, offset: stop, torn: false };
     if (resumed) return;
     this.place = { segment, offset: clipped ? alignUp(stop) : offset + batchBytes(header) };
   }

@@ -34,6 +34,7 @@ interface Hold {
 /** What a slow disk was asked to save while it was slow is saved by then. */
 const savedWithin: Micros = 1 * second;
 const holdUps = ["pause", "slow-disk"] as const;
+type HoldUp = (typeof holdUps)[number];
 
 /**
  * A node that takes no entries of clients leads only as a last resort. It asks all voters first:
@@ -154,7 +155,7 @@ export class LastResort implements Checker {
     });
   }
 
-  private held(node: NodeId | "", what: (typeof holdUps)[number], at: Micros): void {
+  private held(node: NodeId | "", what: HoldUp, at: Micros): void {
     this.holds.set(`${node} ${what}`, { from: at, to: Number.POSITIVE_INFINITY });
   }
 
@@ -165,7 +166,7 @@ export class LastResort implements Checker {
     if (slow !== undefined) this.holds.set(`${node} slow-disk`, { ...slow, from: at });
   }
 
-  private goesOn(node: NodeId | "", what: (typeof holdUps)[number], at: Micros): void {
+  private goesOn(node: NodeId | "", what: HoldUp, at: Micros): void {
     const hold = this.holds.get(`${node} ${what}`);
     if (hold !== undefined) this.holds.set(`${node} ${what}`, { ...hold, to: at });
   }

@@ -2,7 +2,7 @@ import type { NodeId } from "../../core/base/brand.ts";
 import { millisecond } from "../../core/base/units.ts";
 import type { NemesisWorld } from "../scenario.ts";
 import type { Every } from "./names.ts";
-import { cutOff, nodeNamed, within } from "./names.ts";
+import { cutOff, runningLeader, within } from "./names.ts";
 
 /** Long enough for several batches that nobody else gets, and for another leader. */
 const aloneMin = 600 * millisecond;
@@ -22,11 +22,8 @@ export function powerLossInCuts(world: NemesisWorld, every: Every): void {
   if (world.nodes.length < 3) return;
   const waiting = new Map<NodeId, number>();
   world.repeat(name, every, (n) => {
-    const value = world.decide({ kind: name, key: `${name}#${n}` }, () =>
-      world.leader({ stream: name, key: n }),
-    );
-    const leader = nodeNamed(world, value);
-    if (leader === undefined || !world.isUp(leader)) return;
+    const leader = runningLeader(world, name, n);
+    if (leader === undefined) return;
     const heal = cutOff(world, leader);
     waiting.set(leader, n);
     const alone = within(world, { stream: `${name}.for`, key: n }, { low: aloneMin, high: aloneMax });

@@ -1,7 +1,7 @@
 import { millisecond } from "../../core/base/units.ts";
 import type { NemesisWorld } from "../scenario.ts";
 import type { Every } from "./names.ts";
-import { cutOff, nodeNamed, within } from "./names.ts";
+import { cutOff, runningLeader, within } from "./names.ts";
 
 /** Long enough for the others to elect a new leader and to acknowledge something. */
 const frozenMin = 500 * millisecond;
@@ -18,11 +18,8 @@ export function freezeLeader(world: NemesisWorld, every: Every): void {
   const name = "freeze-leader";
   if (world.nodes.length < 2) return;
   world.repeat(name, every, (n) => {
-    const value = world.decide({ kind: name, key: `${name}#${n}` }, () =>
-      world.leader({ stream: name, key: n }),
-    );
-    const leader = nodeNamed(world, value);
-    if (leader === undefined || !world.isUp(leader)) return;
+    const leader = runningLeader(world, name, n);
+    if (leader === undefined) return;
     const heal = cutOff(world, leader);
     world.pause(leader);
     const frozen = within(world, { stream: `${name}.for`, key: n }, { low: frozenMin, high: frozenMax });

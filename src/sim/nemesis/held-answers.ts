@@ -1,7 +1,7 @@
 import { millisecond } from "../../core/base/units.ts";
 import type { NemesisWorld } from "../scenario.ts";
 import type { Every } from "./names.ts";
-import { nodeNamed, within } from "./names.ts";
+import { runningLeader, within } from "./names.ts";
 
 /** So long the answers are held up before the leader stands still: those to a heartbeat or two are among them. */
 const beforeMin = 30 * millisecond;
@@ -22,11 +22,8 @@ export function holdAnswers(world: NemesisWorld, every: Every): void {
   const name = "held-answers";
   if (world.nodes.length < 3) return;
   world.repeat(name, every, (n) => {
-    const value = world.decide({ kind: name, key: `${name}#${n}` }, () =>
-      world.leader({ stream: name, key: n }),
-    );
-    const leader = nodeNamed(world, value);
-    if (leader === undefined || !world.isUp(leader)) return;
+    const leader = runningLeader(world, name, n);
+    if (leader === undefined) return;
     const draw = (what: string, low: number, high: number, key = n): number =>
       within(world, { stream: `${name}.${what}`, key }, { low, high });
     const before = draw("before", beforeMin, beforeMax);

@@ -2,7 +2,7 @@ import type { GroupId, NodeId } from "../../core/base/brand.ts";
 import { millisecond } from "../../core/base/units.ts";
 import type { NemesisWorld } from "../scenario.ts";
 import type { Every } from "./names.ts";
-import { cutOff, drawsOf, nodeNamed } from "./names.ts";
+import { cutOff, drawsOf, runningLeader } from "./names.ts";
 import { endsUnsynced } from "./unsynced.ts";
 
 /** While its disk is slow a leader gathers one large batch, part of which it has sent when it is cut off. */
@@ -41,11 +41,8 @@ export function loseCut(world: NemesisWorld, every: Every): void {
 
 /** The leader is cut off from the other nodes in the middle of a batch, and comes back when another one leads. */
 function leaveHalfSent(world: NemesisWorld, name: string, n: number): void {
-  const value = world.decide({ kind: name, key: `${name}#${n}` }, () =>
-    world.leader({ stream: name, key: n }),
-  );
-  const leader = nodeNamed(world, value);
-  if (leader === undefined || !world.isUp(leader)) return;
+  const leader = runningLeader(world, name, n);
+  if (leader === undefined) return;
   const draw = drawsOf(world, name, n);
   world.slowDisk(leader, draw("slow", slownessMin, slownessMax));
   const half = draw("first", gathersMin, gathersMax);

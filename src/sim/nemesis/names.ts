@@ -57,6 +57,15 @@ export function shuffled<T>(
   return out;
 }
 
+/** The leader at occurrence `n` of a disturbance, as it was decided; undefined when none runs. */
+export function runningLeader(world: NemesisWorld, name: string, n: number): NodeId | undefined {
+  const value = world.decide({ kind: name, key: `${name}#${n}` }, () =>
+    world.leader({ stream: name, key: n }),
+  );
+  const leader = nodeNamed(world, value);
+  return leader !== undefined && world.isUp(leader) ? leader : undefined;
+}
+
 /** Cuts a node off from the other nodes, both ways. @returns what heals it. */
 export function cutOff(world: NemesisWorld, node: NodeId): () => void {
   const others = world.nodes.filter((other) => other !== node);

@@ -10,6 +10,7 @@ import {
   TestLog,
 } from "#bench/storage/log-script";
 import { MemoryDisk } from "#bench/storage/memory-disk";
+import type { Choose } from "#bench/storage/memory-inode";
 import { nodeId } from "#core/base/brand";
 import { emptyLogEnd } from "#core/base/entry";
 import { DiskFault } from "#core/io/disk";
@@ -39,6 +40,18 @@ const steps: fc.Arbitrary<LogStep[]> = fc.array(
   { minLength: 1, maxLength: 30 },
 );
 
+/** A log in one life of its process, until call number `calls` has failed or the script has ended. */
+function runToFailure(script: readonly LogStep[], calls: number, choose: Choose): ModelledLog {
+  const log = new ModelledLog();
+  log.failAfter(calls);
+  for (const step of script) {
+    if (step.do === "kill" || step.do === "power") continue;
+    log.step(step, choose);
+    if (log.failed) break;
+  }
+  return log;
+}
+
 describe("a crash", () => {
   it("takes nothing that was reported synced, and brings nothing back that was cut", () => {
     fc.assert(
@@ -61,19 +74,14 @@ describe("a crash", () => {
         fc.infiniteStream(fc.nat(0xffff)),
         (script, calls, chance) => {
           const choose = (choices: number): number => chance.next().value % choices;
-          const log = new ModelledLog();
-          log.failAfter(calls);
-          for (const step of script) {
-            if (step.do === "kill" || step.do === "power") continue;
-            log.step(step, choose);
-            if (!log.failed) continue;
+          const log = runToFailure(script, calls, choose);
+          if (log.failed) {
             failures += 1;
             const { synced, saved } = log.log;
             const told = [synced.length, saved];
             log.step({ do: "save" }, choose);
             log.step({ do: "disk", calls: undefined }, choose);
             expect([synced.length, log.log.saved]).to.deep.equal(told);
-            break;
           }
           log.step({ do: "power" }, choose);
           log.step({ do: "power" }, () => 0);
@@ -95,13 +103,7 @@ describe("a crash", () => {
         fc.infiniteStream(fc.nat(0xffff)),
         (script, more, calls, chance) => {
           const choose = (choices: number): number => chance.next().value % choices;
-          const log = new ModelledLog();
-          log.failAfter(calls);
-          for (const step of script) {
-            if (step.do === "kill" || step.do === "power") continue;
-            log.step(step, choose);
-            if (log.failed) break;
-          }
+          const log = runToFailure(script, calls, choose);
           if (log.failed) failures += 1;
           log.step({ do: "kill" }, choose);
           for (const step of more) {
