@@ -226,7 +226,7 @@ export class LogWriter {
     const { segment } = point.place;
     const later = [...this.files.segments.values()].filter((known) => known.number > segment);
     if (later.length > 0) {
-      yield* wait<void>((done) => this.spare.whenIdle(() => done(undefined, undefined), "given up"));
+      yield* wait<void>((done) => this.spare.whenIdle(done, "given up"));
       const unfit = this.spare.want(segment + 1);
       if (unfit !== undefined) later.push(unfit);
     }

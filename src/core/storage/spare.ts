@@ -39,13 +39,15 @@ export class Spare {
   private wanted: number;
   private making = false;
   private stopped = false;
+  /** What the making of one failed with: names in the directory are not known any more. */
+  private failure: Error | undefined;
   private held = false;
   /** The last attempt found no room. */
   full = false;
   private waiting: Done<Segment> | undefined;
   /** Told when it is time to look for room again. */
   private roomWanted: Done<void> | undefined;
-  private idle: (() => void)[] = [];
+  private idle: Done<void>[] = [];
 
   constructor(opened: OpenedLog, reserveBytes: number, events: SpareEvents) {
     const { place } = opened.scan;
@@ -94,11 +96,12 @@ export class Spare {
       else if (error === undefined) this.full = this.roomWanted !== undefined;
       else if (!(error instanceof GivenUp) && !isStopping(error)) {
         this.stopped = true;
+        this.failure = error;
         this.events.failed(error, "write segment ahead");
       }
       this.events.changed();
       this.give();
-      for (const done of this.idle.splice(0)) done();
+      for (const done of this.idle.splice(0)) done(this.failure, undefined);
     });
   }
 
@@ -179,9 +182,12 @@ export class Spare {
     }
   }
 
-  /** Calls `done` when no spare is being made: one that is begun is finished first, or given up. */
-  whenIdle(done: () => void, begun: "finished" | "given up" = "finished"): void {
-    if (!this.making) return done();
+  /**
+   * Calls `done` when no spare is being made: one that is begun is finished first, or given up. It is told what the making of one
+   * failed with: that one may be there or not, and what is removed before it would leave a gap.
+   */
+  whenIdle(done: Done<void>, begun: "finished" | "given up" = "finished"): void {
+    if (!this.making) return done(this.failure, undefined);
     this.idle.push(done);
     if (begun === "given up" && this.waiting === undefined) this.givenUp = true;
     this.goOn();

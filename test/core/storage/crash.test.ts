@@ -213,6 +213,31 @@ describe("a crash", () => {
     });
   }
 
+  it("after any failed call of a cut that takes segments, with the next one in the making, finds no gap between them", () => {
+    const ways: { readonly kill: boolean; readonly choose: Choose }[] = [
+      { kill: true, choose: () => 0 },
+      { kill: false, choose: () => 0 },
+      { kill: false, choose: (choices) => choices - 1 },
+    ];
+    let failures = 0;
+    for (let calls = 1, reached = true; reached; calls++) {
+      for (const { kill, choose } of ways) {
+        const log = new ModelledLog({ ...smallOptions, segmentBytes: 8_192 });
+        log.step({ do: "append", lengths: [100, 3_000, 3_000], newTerm: false }, choose);
+        log.failAfter(calls);
+        const before = log.log.disk.done.length;
+        log.step({ do: "truncate", back: 2 }, choose);
+        log.step({ do: "disk", calls: undefined }, choose);
+        reached = log.log.disk.done.length - before >= calls;
+        if (log.failed) failures += 1;
+        if (kill) log.step({ do: "kill" }, choose);
+        log.step({ do: "power" }, choose);
+        log.step({ do: "power" }, () => 0);
+      }
+    }
+    expect(failures).to.be.greaterThan(60);
+  });
+
   it("of the process alone has what is not proven to be synced written again, before it is synced and counted on", () => {
     const log = new TestLog(new MemoryDisk());
     log.disk.run();
