@@ -344,6 +344,8 @@ export class Decay implements DiskHarm {
       const map = this.mapOf(node, group);
       const segment = map?.segments.indexOf(file) ?? -1;
       if (map === undefined || segment === -1) continue;
+      // The header of before a cut is a good one: nothing tells that it is old, nor that what it counts was cut.
+      if (map.hasFormerHeader(segment, offset, before)) return true;
       const missing = pieceHarm(map, segment, offset, before, "misdirected write");
       if (missing === undefined || missing.last < missing.first) return false;
       const { misdirected } = this.siteOf(node);

@@ -1,5 +1,8 @@
 import { expect } from "chai";
-import { nodeId } from "#core/base/brand";
+import { groupId, nodeId } from "#core/base/brand";
+import { directorySeed, encodeBatchHeader } from "#core/storage/batch";
+import { batchHeaderBytes, positionOf } from "#core/storage/format";
+import { decodeIdentity, identityName } from "#core/storage/identity";
 import type { HarmKind } from "#sim/harm";
 import { harmKinds } from "#sim/harm";
 import { LogMap, recordsOf } from "#sim/log-map";
@@ -114,6 +117,31 @@ describe("harm to a log on a disk", () => {
       for (const line of told) expect(line).to.match(new RegExp(`^n0 g0 \\d+\\.\\.\\d+ ${what}$`));
     });
   }
+
+  it("by a write that lands elsewhere brings no header back that a cut has replaced, for it would be a good one", () => {
+    const run = underWay(4);
+    const { decay } = run.cluster;
+    const disk = run.cluster.diskOf(n0);
+    const map = LogMap.of(disk.tree, groupId("g0"));
+    const frame = map?.frames.findLast((one) => map.isProven(one) && one.header.count > 1);
+    const identity = disk.tree.find(`g0/${identityName}`)?.read(0, 65_536);
+    if (frame === undefined || identity === undefined) throw new Error("the node has a log");
+    const { file, offset, header, segment } = frame;
+    const content = file.read(offset, batchHeaderBytes).slice();
+    const headerOf = (count: number): Uint8Array => {
+      const seed = directorySeed(decodeIdentity(identity).incarnation);
+      return encodeBatchHeader({ ...header, count }, seed, positionOf(segment, offset));
+    };
+    run.world.settings["disk.misdirectedWrite"] = 1;
+    const isLost = (before: Uint8Array): boolean => {
+      decay.written(disk, { n: 1, at: run.now, file, offset, before, content });
+      decay.restarts(n0);
+      return !decay.isWhole(n0);
+    };
+    expect(headerOf(header.count)).to.deep.equal(content);
+    expect(isLost(headerOf(header.count + 1))).to.equal(false);
+    expect(isLost(new Uint8Array(batchHeaderBytes))).to.equal(true);
+  });
 
   it("that a disk hides for a while shows in every read until then, and the disk holds what it held", () => {
     const told: string[] = [];

@@ -1,4 +1,6 @@
 import type { GroupId, NodeId } from "../../core/base/brand.ts";
+import type { Micros } from "../../core/base/units.ts";
+import { second } from "../../core/base/units.ts";
 import type {
   DamageEvent,
   FaultEvent,
@@ -12,6 +14,9 @@ import type { Checker } from "./checker.ts";
 /** `g0 12..15 sector`: the group and the records that a harmed disk cannot give any more. */
 const harmPattern = /^(\S+) (\d+)\.\.(\d+) /;
 
+/** A reading takes no longer, also on a slow disk: of what is harmed and found within that time the header may have been read before. */
+const readingMax: Micros = second;
+
 interface Range {
   readonly from: number;
   readonly to: number;
@@ -21,6 +26,10 @@ interface Range {
   readonly former: boolean;
   /** A read gave what was there before, or what is elsewhere; the disk itself holds what it should. */
   readonly passing: boolean;
+  /** Since when the disk has not what it should. */
+  readonly since: Micros;
+  /** It struck in the middle of the reading that found it: what had been read by then is harmed too, and not known to be. */
+  readonly halfSeen: boolean;
 }
 
 /** Which records the world really took from each node. It judges nothing: excuses are looked up here. */
@@ -37,14 +46,14 @@ export class HarmedRecords implements Checker {
   /** Nodes of which anything may be missing. */
   private readonly lost = new Set<string>();
 
-  onEvent(event: TraceEvent): void {
+  onEvent(event: TraceEvent, at: Micros): void {
     switch (event.kind) {
       case "fault":
-        this.note(event);
+        this.note(event, at);
         break;
       case "damage":
         if (event.change === "mended") this.mended(event);
-        else if (event.change === "found") this.found(event);
+        else if (event.change === "found") this.found(event, at);
         break;
       case "truncate": {
         const key = `${event.node}/${event.group}`;
@@ -99,7 +108,7 @@ export class HarmedRecords implements Checker {
     this.harmed.set(`${node}/${group}`, left);
   }
 
-  private note({ node, fault, detail }: FaultEvent): void {
+  private note({ node, fault, detail }: FaultEvent, at: Micros): void {
     if (fault === "data-loss" || fault === "lost-sync" || fault === "wipe") this.lost.add(node);
     else if (fault === "stale-read") this.misled.add(node);
     else if (fault === "restart") this.restarted(node);
@@ -109,7 +118,8 @@ export class HarmedRecords implements Checker {
     const group = match[1] as GroupId;
     const passing = detail.endsWith("stale read") || detail.endsWith("misdirected read");
     const told = { from: Number(match[2]), to: Number(match[3]) };
-    const range = { ...this.withOpen(`${node}/${group}`, told), found: false, former: false, passing };
+    const where = this.withOpen(`${node}/${group}`, told);
+    const range = { ...where, found: false, former: false, passing, since: at, halfSeen: false };
     this.harmed.set(`${node}/${group}`, [...this.of(node, group), range]);
   }
 
@@ -130,21 +140,29 @@ export class HarmedRecords implements Checker {
     return { from, to };
   }
 
-  private found({ node, group, from, to }: DamageEvent): void {
+  private found({ node, group, from, to }: DamageEvent, at: Micros): void {
     const key = `${node}/${group}`;
     this.open.set(key, [...(this.open.get(key) ?? []), { from, to }]);
     const ranges = this.of(node, group);
     if (ranges.length === 0) return;
     const touched = (range: Range): boolean => range.from <= to && range.to >= from;
+    const found = (range: Range): Range => {
+      return {
+        ...range,
+        found: true,
+        halfSeen: !range.former && !range.passing && at - range.since <= readingMax,
+      };
+    };
     this.harmed.set(
       `${node}/${group}`,
-      ranges.map((range) => (touched(range) ? { ...range, found: true } : range)),
+      ranges.map((range) => (touched(range) ? found(range) : range)),
     );
   }
 
   /**
-   * A harm is mended with all of its records, since only then its batch is whole. A node that read something stale may have
-   * seen a good header where the disk holds a bad one: it mends the records alone, and finds the header when it opens anew.
+   * A harm is mended with all of its records, since only then its batch is whole. A node that read something stale, or just before
+   * the harm, may have seen a good header where the disk holds a bad one: it mends the records alone, and finds the header
+   * when it reads that anew.
    */
   private mended({ node, group, from, to }: DamageEvent): void {
     const key = `${node}/${group}`;
@@ -156,9 +174,10 @@ export class HarmedRecords implements Checker {
       open.filter((damage) => damage.from <= damage.to),
     );
     const remains = (range: Range): boolean => !range.passing && this.misled.has(node);
-    const left = this.of(node, group).filter(
-      (range) => !range.found || range.from < from || range.to > to || remains(range),
-    );
+    const left = this.of(node, group).flatMap((range) => {
+      if (!range.found || range.from < from || range.to > to || remains(range)) return [range];
+      return range.halfSeen ? [{ ...range, since: Number.NEGATIVE_INFINITY, halfSeen: false }] : [];
+    });
     this.harmed.set(`${node}/${group}`, left);
   }
 

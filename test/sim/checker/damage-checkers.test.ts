@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { emptyLogEnd } from "#core/base/entry";
+import { second } from "#core/base/units";
 import type { NodeAtEnd } from "#sim/checker/checker";
 import { dataEntries, group, lastOf, nodeOf, Trace } from "./trace-builder.ts";
 
@@ -43,15 +44,20 @@ describe("checkers of damage", () => {
       expect(harmed().damage(1, 1, 2).verdict).to.equal("none");
       expect(harmed().damage(1, 2, 2).verdict).to.equal("none");
       expect(harmed().damage(1, 0, 2).verdict).to.equal("sound-standing");
-      expect(harmed().damage(1, 1, 2).damage(1, 1, 2, "mended").damage(1, 1, 1).verdict).to.equal(
+      const later = (): Trace => harmed().wait(2 * second);
+      expect(later().damage(1, 1, 2).damage(1, 1, 2, "mended").damage(1, 1, 1).verdict).to.equal(
         "sound-standing",
       );
       expect(harmed().damage(1, 1, 1, "mended").damage(1, 2, 2).verdict).to.equal("none");
       // What was mended is whole, unless the node saw an older header than the disk's: that one it finds later.
       const mended = (trace: Trace): Trace => trace.damage(1, 1, 2).damage(1, 1, 2, "mended").damage(1, 1, 2);
-      expect(mended(harmed()).verdict).to.equal("sound-standing");
-      expect(mended(harmed().fault(1, "stale-read")).verdict).to.equal("none");
-      expect(mended(harmed().fault(1, "stale-read").fault(1, "restart")).verdict).to.equal("sound-standing");
+      expect(mended(later()).verdict).to.equal("sound-standing");
+      expect(mended(later().fault(1, "stale-read")).verdict).to.equal("none");
+      expect(mended(later().fault(1, "stale-read").fault(1, "restart")).verdict).to.equal("sound-standing");
+      // Or had read it just before the harm came over it; once it has mended that too, it is whole.
+      expect(mended(harmed()).verdict).to.equal("none");
+      expect(mended(mended(harmed())).verdict).to.equal("sound-standing");
+      expect(mended(harmed().fault(1, "restart")).verdict).to.equal("sound-standing");
       const passing = lawful().fault(1, "stale-read").fault(1, "damage", "g0 1..2 stale read");
       expect(mended(passing).verdict).to.equal("sound-standing");
       expect(harmed().fault(1, "damage", "g0 none slot 0").damage(1, 0, 0).verdict).to.equal(
