@@ -14,7 +14,7 @@ export class DiskFault extends Error {
 }
 
 /** A full disk refused a write; what is there is as it was. */
-export function isFull(error: unknown): boolean {
+export function isFull(error: unknown): error is DiskFault {
   return error instanceof DiskFault && error.code === "full";
 }
 

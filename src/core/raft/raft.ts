@@ -36,6 +36,7 @@ import {
 import { handOver, noteIntake, setIntake } from "./read-only.ts";
 import {
   acknowledged,
+  askWhetherSeen,
   beginRound,
   leaderSynced,
   loaded,
@@ -216,6 +217,7 @@ export class Raft {
     }
     if (m.matchIndex >= 0) this.acknowledge(progress, m.matchIndex);
     if (m.matchIndex !== progress.vouched) verifyAgain(s, progress, m.matchIndex);
+    else if (m.matchIndex === -1) askWhetherSeen(s, progress);
     progress.vouched = m.matchIndex;
     noteIntake(s, from, m.intake ?? "open");
     handOver(s);

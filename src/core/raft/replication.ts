@@ -239,6 +239,17 @@ export function verifyAgain(s: RaftState, p: Progress, matchIndex: number): void
   pump(s, p);
 }
 
+/**
+ * A log that is damaged from its first entry on vouches for nothing, before its node starts anew and after. Whether it still
+ * knows what it had looked at only a message without entries tells: a follower that forgot, or was mended, answers otherwise.
+ */
+export function askWhetherSeen(s: RaftState, p: Progress): void {
+  if (p.state === "probe" || p.inFlightCount > 0 || p.nextIndex === 0) return;
+  p.toProbe(p.nextIndex);
+  p.refused = true;
+  pump(s, p);
+}
+
 /** Sends again what was not answered in time. */
 export function retransmit(s: RaftState): void {
   for (const p of s.progress.values()) {

@@ -77,8 +77,10 @@ export class MetaFile {
     this.next();
   }
 
-  close(): Task<void> {
-    return wait<void>((done) => this.file.close(done));
+  /** Not while a slot is being written. */
+  *close(): Task<void> {
+    yield* wait<void>((done) => this.whenIdle(() => done(undefined, undefined)));
+    yield* wait<void>((done) => this.file.close(done));
   }
 
   private next(): void {

@@ -117,7 +117,8 @@ function* recover(
   // Not before: a directory that is refused is refused again the next time.
   yield* files.removeUnfinished();
   yield* restoreSizes(files, scan);
-  yield* writeAgain(files, scan, meta.record.cut, options.readBytesMax);
+  const { cut } = meta.record;
+  yield* writeAgain(files, scan, cut, options.readBytesMax);
   const later = [...files.segments.values()].filter((segment) => segment.number > active);
   const spare = later.find((segment) => {
     const whole = segment.number === active + 1 && segment.size === options.segmentBytes;
@@ -126,8 +127,9 @@ function* recover(
   const extra = later.filter((segment) => segment !== spare);
   if (scan.cut !== undefined) yield* cutLog(files, meta, scan.cut, extra);
   else yield* files.remove(extra);
-  if (spare !== undefined) files.segments.delete(spare.number);
+  yield* zeroAgain(files, scan, cut);
   yield* healHeaders(files, scan, meta.record.cut.generation);
+  if (spare !== undefined) files.segments.delete(spare.number);
   return { scan, spare, headerWritten: !scan.headless.has(active) || offset > segmentHeaderBytes };
 }
 
@@ -185,6 +187,17 @@ function* writeAgain(files: LogFiles, scan: Scan, cut: Cut, pieceBytes: number):
   yield* writeRangeAgain(segment, { from, to: stop }, pieceBytes);
   const { beforeCut } = scan;
   if (beforeCut?.place.segment === number) yield* clipBatchAgain(files, segment, cut, beforeCut);
+  yield* wait<void>((done) => segment.file.sync(done));
+}
+
+/**
+ * So are the zeros behind a cut in the segment in use: its sync may have failed, and dead records stand on the disk where zeros
+ * are read. While it is the last cut they are known by their generation; behind a later one nothing would tell.
+ */
+function* zeroAgain(files: LogFiles, { place }: Scan, cut: Cut): Task<void> {
+  if (cut.generation === 0 || placeOf(cut.position).segment !== place.segment) return;
+  const segment = files.get(place.segment);
+  yield* files.zero(segment.file, place.offset, segment.size);
   yield* wait<void>((done) => segment.file.sync(done));
 }
 

@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import { LogError } from "../base/errors.ts";
 import type { Done, Task } from "../base/task.ts";
 import { runTask, wait } from "../base/task.ts";
-import { isFull } from "../io/disk.ts";
+import { DiskFault, isFull } from "../io/disk.ts";
 import type { LogFiles } from "./log-files.ts";
 import type { OpenedLog } from "./open-log.ts";
 import type { Segment } from "./segment.ts";
@@ -111,7 +111,7 @@ export class Spare {
     } catch (error) {
       // The part that was written gives its room back. After a failure nothing is touched any more, and all is told at
       // once; what is left of the file is removed at the next start.
-      if (isFull(error) || error instanceof GivenUp) yield* this.removeFile(number);
+      if (isFull(error) || error instanceof GivenUp) yield* this.giveBack(number);
       throw error;
     }
   }
@@ -143,6 +143,15 @@ export class Spare {
     const room = (size - this.reserveBytes) * aheadShare;
     this.allowedBytes = room > offset ? (this.files.segmentBytes * offset) / room : this.files.segmentBytes;
     this.goOn();
+  }
+
+  /** Want of room may refuse even this; then the name stays, and to go on as on a full disk would leave it behind a gap. */
+  private *giveBack(number: number): Task<void> {
+    try {
+      yield* this.removeFile(number);
+    } catch (error) {
+      throw isFull(error) ? new DiskFault("io", `${error.message}, to remove a segment`, error) : error;
+    }
   }
 
   private *removeFile(number: number): Task<void> {

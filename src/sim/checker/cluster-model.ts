@@ -1,7 +1,14 @@
 import type { GroupId, NodeId } from "../../core/base/brand.ts";
 import type { Entry } from "../../core/base/entry.ts";
 import type { Micros } from "../../core/base/units.ts";
-import type { RecoveredEvent, Role, Standing, TraceEvent, TraceKind } from "../../core/io/trace.ts";
+import type {
+  DamageEvent,
+  RecoveredEvent,
+  Role,
+  Standing,
+  TraceEvent,
+  TraceKind,
+} from "../../core/io/trace.ts";
 import type { Checker, Topology } from "./checker.ts";
 import { EntryTable } from "./entry-table.ts";
 
@@ -49,6 +56,8 @@ export class Member {
   /** Terms of what it had vouched for when it was emptied: acknowledgements that may be on their way, or counted already. */
   private promised: readonly number[] = [];
   private diskHurt = false;
+  /** Where a damaged range begins, by its last index: nobody knows what the records in it are but from the leader. */
+  private readonly damaged = new Map<number, number>();
 
   constructor(node: NodeId, group: GroupModel) {
     this.node = node;
@@ -85,6 +94,7 @@ export class Member {
       // A gap or an overlap is for the log-matching checker to tell; the model keeps its arrays dense.
       this.appendFits = entry.index === this.terms.length;
       if (!this.appendFits) return;
+      if (this.damaged.size > 0) this.settleDamaged(entry);
       this.group.entries.note(entry.index, entry.term, entry.chainCrc, this.termAt(entry.index - 1));
       this.terms.push(entry.term);
       this.chainCrcs.push(entry.chainCrc);
@@ -93,6 +103,7 @@ export class Member {
 
   cut(from: number): void {
     if (from < 0 || from >= this.terms.length) return;
+    this.cutDamage(from);
     this.terms.length = from;
     this.chainCrcs.length = from;
     this.syncedIndex = Math.min(this.syncedIndex, from - 1);
@@ -100,6 +111,47 @@ export class Member {
       this.assertedIndex = from - 1;
       this.assertedTerm = this.termAt(from - 1);
     }
+  }
+
+  /** What the node found damaged, or mended: from its front up to there. What is cut goes with the records. */
+  noteDamage({ change, from, to }: DamageEvent): void {
+    if (change === "found") this.damaged.set(to, from);
+    else if (change === "mended") {
+      for (const [last, first] of [...this.damaged]) {
+        if (first > to || last < from) continue;
+        this.damaged.delete(last);
+        if (last > to) this.damaged.set(last, to + 1);
+      }
+    }
+  }
+
+  private cutDamage(from: number): void {
+    for (const [last, first] of [...this.damaged]) {
+      if (last < from) continue;
+      this.damaged.delete(last);
+      if (first < from) this.damaged.set(from - 1, first);
+    }
+  }
+
+  /**
+   * The node cut its log within damage and goes on with what its leader sent: the damaged records before that may have been other
+   * ones than the leader's, which the cut went through, and the leader's take their place.
+   */
+  private settleDamaged({ index, term }: Entry): void {
+    const { entries } = this.group;
+    let at = index - 1;
+    let before = entries.previousTermAt(index, term);
+    while (before > 0 && this.terms[at] !== before && this.isDamaged(at)) {
+      this.terms[at] = before;
+      this.chainCrcs[at] = entries.chainCrcAt(at, before);
+      before = entries.previousTermAt(at, before);
+      at -= 1;
+    }
+  }
+
+  private isDamaged(index: number): boolean {
+    for (const [last, first] of this.damaged) if (first <= index && index <= last) return true;
+    return false;
   }
 
   hurtDisk(): void {
@@ -125,6 +177,7 @@ export class Member {
     this.matchedAt = Number.NEGATIVE_INFINITY;
     this.term = event.term;
     this.commitIndex = -1;
+    this.damaged.clear();
     this.settleDebt();
     const { entries } = this.group;
     const found: number[] = [];
@@ -204,6 +257,7 @@ export class ClusterModel implements Checker {
     "match",
     "commit",
     "standing",
+    "damage",
     "fault",
   ];
   readonly groups: readonly GroupModel[];
@@ -269,6 +323,9 @@ export class ClusterModel implements Checker {
         break;
       case "standing":
         this.of(event).standing = event.standing;
+        break;
+      case "damage":
+        this.of(event).noteDamage(event);
         break;
       case "fault":
         if (losses.has(event.fault)) this.excuse(event.node, event.fault === "wipe");

@@ -30,6 +30,8 @@ interface Range {
   readonly since: Micros;
   /** It struck in the middle of the reading that found it: what had been read by then is harmed too, and not known to be. */
   readonly halfSeen: boolean;
+  /** What was seen of it is mended; the rest shows when it is read anew. */
+  readonly halfMended: boolean;
 }
 
 /** Which records the world really took from each node. It judges nothing: excuses are looked up here. */
@@ -43,6 +45,8 @@ export class HarmedRecords implements Checker {
   private readonly cuts = new Map<string, number>();
   /** Nodes that have read something stale since they last came up. */
   private readonly misled = new Set<string>();
+  /** Nodes that have not read their log since they last came up. */
+  private readonly starting = new Set<string>();
   /** Nodes of which anything may be missing. */
   private readonly lost = new Set<string>();
 
@@ -64,6 +68,7 @@ export class HarmedRecords implements Checker {
         if (this.cuts.size > 0) this.synced(event);
         break;
       case "recovered":
+        this.starting.delete(event.node);
         // The cut may not have reached the disk.
         this.cuts.delete(`${event.node}/${event.group}`);
         this.open.delete(`${event.node}/${event.group}`);
@@ -89,6 +94,7 @@ export class HarmedRecords implements Checker {
 
   private restarted(node: NodeId | ""): void {
     this.misled.delete(node);
+    this.starting.add(node);
     for (const [key, ranges] of this.harmed) {
       if (key.startsWith(`${node}/`))
         this.harmed.set(
@@ -104,7 +110,7 @@ export class HarmedRecords implements Checker {
    */
   private whole({ node, group }: RecoveredEvent): void {
     if (this.misled.has(node)) return;
-    const left = this.of(node, group).filter((range) => !range.found || !range.former);
+    const left = this.of(node, group).filter((range) => !range.halfMended && (!range.found || !range.former));
     this.harmed.set(`${node}/${group}`, left);
   }
 
@@ -119,7 +125,10 @@ export class HarmedRecords implements Checker {
     const passing = detail.endsWith("stale read") || detail.endsWith("misdirected read");
     const told = { from: Number(match[2]), to: Number(match[3]) };
     const where = this.withOpen(`${node}/${group}`, told);
-    const range = { ...where, found: false, former: false, passing, since: at, halfSeen: false };
+    // No reading is under way where a process only begins.
+    const since = this.starting.has(node) ? Number.NEGATIVE_INFINITY : at;
+    const unseen = { found: false, former: false, halfSeen: false, halfMended: false };
+    const range = { ...where, ...unseen, passing, since };
     this.harmed.set(`${node}/${group}`, [...this.of(node, group), range]);
   }
 
@@ -176,7 +185,8 @@ export class HarmedRecords implements Checker {
     const remains = (range: Range): boolean => !range.passing && this.misled.has(node);
     const left = this.of(node, group).flatMap((range) => {
       if (!range.found || range.from < from || range.to > to || remains(range)) return [range];
-      return range.halfSeen ? [{ ...range, since: Number.NEGATIVE_INFINITY, halfSeen: false }] : [];
+      if (!range.halfSeen) return [];
+      return [{ ...range, since: Number.NEGATIVE_INFINITY, halfSeen: false, halfMended: true }];
     });
     this.harmed.set(`${node}/${group}`, left);
   }

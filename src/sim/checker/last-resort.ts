@@ -33,6 +33,8 @@ interface Hold {
 
 /** What a slow disk was asked to save while it was slow is saved by then. */
 const savedWithin: Micros = 1 * second;
+/** No answer waits longer than this for a disk that is slow all the while. */
+const slowAnswerMax: Micros = 10 * second;
 const holdUps = ["pause", "slow-disk"] as const;
 type HoldUp = (typeof holdUps)[number];
 
@@ -151,12 +153,15 @@ export class LastResort implements Checker {
     const since = this.intakes.of(leader)?.since ?? Number.NEGATIVE_INFINITY;
     return holdUps.some((what) => {
       const hold = this.holds.get(`${other.node} ${what}`);
-      return hold !== undefined && hold.to > at - answerMax && hold.from < since;
+      const lasts = hold !== undefined && hold.to > at - answerMax && hold.from < since;
+      return lasts && (what === "pause" || since > at - slowAnswerMax);
     });
   }
 
   private held(node: NodeId | "", what: HoldUp, at: Micros): void {
-    this.holds.set(`${node} ${what}`, { from: at, to: Number.POSITIVE_INFINITY });
+    const hold = this.holds.get(`${node} ${what}`);
+    const from = hold?.to === Number.POSITIVE_INFINITY ? hold.from : at;
+    this.holds.set(`${node} ${what}`, { from, to: Number.POSITIVE_INFINITY });
   }
 
   /** No answer outlives its process; a slow disk does. */

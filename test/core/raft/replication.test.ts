@@ -290,6 +290,45 @@ describe("Raft's replication", () => {
     expect(m.raft.view.progress(node(1))?.matchIndex).to.equal(4);
   });
 
+  it("asks one that is damaged from its first entry on whether it still knows what it saw, and begins anew when it does not", () => {
+    const m = new Machine();
+    m.becomeLeader();
+    m.synced();
+    m.propose("x");
+    const { term } = m.raft.view;
+    const sentTo = (): { prevIndex: number; entries: number[] }[] =>
+      m
+        .sent("append-entries")
+        .filter(({ to }) => to === node(1))
+        .map(({ prevIndex, entries }) => ({ prevIndex, entries: entries.map(({ index }) => index) }));
+    const beat = (): void => {
+      m.receive(1, { type: "heartbeat-result", term, round: 1, matchIndex: -1 });
+    };
+    const seen = (hintIndex: number): void => {
+      m.receive(1, { ...accepted(term, -1), hintIndex });
+    };
+    seen(0);
+    seen(1);
+    sentTo();
+    beat();
+    expect(sentTo()).to.deep.equal([{ prevIndex: 1, entries: [] }]);
+    beat();
+    expect(sentTo(), "it was asked").to.deep.equal([]);
+    seen(1);
+    m.propose("y");
+    expect(sentTo(), "it knows").to.deep.equal([{ prevIndex: 1, entries: [2] }]);
+    seen(2);
+    beat();
+    expect(sentTo()).to.deep.equal([{ prevIndex: 2, entries: [] }]);
+    m.receive(1, refusal(term, 2, -1, 0));
+    expect(sentTo(), "it forgot").to.deep.equal([{ prevIndex: -1, entries: [0, 1, 2] }]);
+    seen(2);
+    beat();
+    sentTo();
+    m.accept(1, 2);
+    expect(m.raft.view.progress(node(1))?.matchIndex, "it was mended").to.equal(2);
+  });
+
   it("asks the disk once at a time, and again only after a pause when it answers with nothing", () => {
     const m = new Machine({ term: 1, log: [1, 1, 1, 1] });
     m.becomeLeader();

@@ -12,8 +12,10 @@ import {
 import { MemoryDisk } from "#bench/storage/memory-disk";
 import type { Choose } from "#bench/storage/memory-inode";
 import { nodeId } from "#core/base/brand";
+import { getU32 } from "#core/base/bytes";
 import { emptyLogEnd } from "#core/base/entry";
 import { DiskFault } from "#core/io/disk";
+import { batchMagic } from "#core/storage/batch";
 import { openStore } from "#core/storage/log-store";
 import type { LogStep } from "../../support/log-model.ts";
 import { ModelledLog } from "../../support/log-model.ts";
@@ -50,6 +52,10 @@ function runToFailure(script: readonly LogStep[], calls: number, choose: Choose)
     if (log.failed) break;
   }
   return log;
+}
+
+function isHeaderAt(bytes: Uint8Array, offset: number): boolean {
+  return getU32(bytes, offset) === batchMagic;
 }
 
 describe("a crash", () => {
@@ -147,6 +153,46 @@ describe("a crash", () => {
       expect(dark.readAll().map(recordOf)).to.deep.equal(expected);
       disk = dark.disk.crashed(() => 0);
     }
+  });
+
+  it("brings no dead record back where a cut's zeros were lost with a failed sync, once a later cut is the last and a header rots", () => {
+    const segment = "g0/segment-0000000000";
+    const log = new TestLog(new MemoryDisk());
+    const all = makeEntries(emptyLogEnd, 1, [30]);
+    log.store.append(all);
+    log.disk.run();
+    for (let n = 0, end = endOfAll(all, emptyLogEnd); n < 4; n++) {
+      const dead = makeEntries(end, 5, [400], 1);
+      end = endOfAll(dead, end);
+      log.store.append(dead);
+      log.disk.run();
+    }
+    log.disk.fault = ({ kind, path }) =>
+      kind === "sync" && path.startsWith(segment) ? new DiskFault("io", "a bad sector") : undefined;
+    log.store.truncate(1);
+    log.disk.run();
+    expect(log.failures).to.have.lengthOf(1);
+    const next = new TestLog(log.disk.killed());
+    for (const length of [20, 3_900, 40, 50]) {
+      const entries = makeEntries(endOfAll(all, emptyLogEnd), 7, [length], 2);
+      all.push(...entries);
+      next.store.append(entries);
+      next.disk.run();
+    }
+    next.store.truncate(4);
+    next.disk.run();
+    const dark = next.disk.crashed(() => 0);
+    // The header of the first batch behind the lost cut.
+    const at = dark.content(segment).findIndex((_, offset) => {
+      return offset > 4_096 && offset % 64 === 0 && isHeaderAt(dark.content(segment), offset);
+    });
+    dark.flip(segment, at + 9);
+    const again = new TestLog(dark);
+    expect(again.recovered.damage).to.deep.equal([{ first: 1, last: 1 }]);
+    expect(again.recovered.end.index).to.equal(3);
+    expect(again.read(2, 9_000).entries.map(recordOf)).to.deep.equal(all.slice(2, 4).map(recordOf));
+    expect(again.mend(all.slice(1, 2))).to.equal(true);
+    expect(again.readAll().map(recordOf)).to.deep.equal(all.slice(0, 4).map(recordOf));
   });
 
   const scripts: { readonly name: string; readonly steps: readonly LogStep[] }[] = [

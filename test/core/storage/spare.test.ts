@@ -3,6 +3,7 @@ import { endOfAll, makeEntries, recordOf, smallOptions, TestLog } from "#bench/s
 import { MemoryDisk } from "#bench/storage/memory-disk";
 import type { Entry } from "#core/base/entry";
 import { emptyLogEnd } from "#core/base/entry";
+import { DiskFault } from "#core/io/disk";
 
 const options = { ...smallOptions, segmentBytes: 65_536, reserveBytes: 16_384, aheadBytes: 4_096 };
 const unfinished = (disk: MemoryDisk): string | undefined =>
@@ -93,5 +94,26 @@ describe("the segment that is written ahead", () => {
     expect(again.readAll().map(recordOf)).to.deep.equal(all.map(recordOf));
     again.disk.run();
     expect(again.failures).to.deep.equal([]);
+  });
+
+  it("fails the log when a full disk refuses even to take its name away: what is before it may not be cut then", () => {
+    const disk = new MemoryDisk();
+    const log = new TestLog(disk);
+    const all = makeEntries(emptyLogEnd, 1, [100, 3_000, 3_000]);
+    const next = "g0/segment-0000000002";
+    let refused = 0;
+    disk.fault = ({ kind, path }) => {
+      const syncsName = kind === "sync-directory" && disk.files().includes(next);
+      if (!(syncsName && refused === 0) && !(kind === "remove" && path === next)) return undefined;
+      refused += 1;
+      return new DiskFault("full", "no room");
+    };
+    log.store.append(all);
+    log.store.truncate(1);
+    disk.run();
+    expect(refused).to.equal(2);
+    expect(log.failures).to.have.lengthOf(1);
+    for (const after of [disk.killed(), disk.crashed(() => 0), disk.crashed((choices) => choices - 1)])
+      expect(new TestLog(after).recovered.damage).to.deep.equal([]);
   });
 });

@@ -57,7 +57,13 @@ describe("checkers of damage", () => {
       // Or had read it just before the harm came over it; once it has mended that too, it is whole.
       expect(mended(harmed()).verdict).to.equal("none");
       expect(mended(mended(harmed())).verdict).to.equal("sound-standing");
+      const halfMended = (): Trace => harmed().damage(1, 1, 2).damage(1, 1, 2, "mended");
+      expect(halfMended().recovered(1, end, hard).damage(1, 1, 2).verdict, "all was read").to.equal(
+        "sound-standing",
+      );
       expect(mended(harmed().fault(1, "restart")).verdict).to.equal("sound-standing");
+      const asItStarts = lawful().fault(1, "restart").fault(1, "damage", "g0 1..2 header");
+      expect(mended(asItStarts.recovered(1, end, hard, "damaged")).verdict).to.equal("sound-standing");
       const passing = lawful().fault(1, "stale-read").fault(1, "damage", "g0 1..2 stale read");
       expect(mended(passing).verdict).to.equal("sound-standing");
       expect(harmed().fault(1, "damage", "g0 none slot 0").damage(1, 0, 0).verdict).to.equal(

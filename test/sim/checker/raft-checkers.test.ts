@@ -162,6 +162,30 @@ describe("checkers on the trace", () => {
       expect(trace.violation?.explanation).to.contain("first difference is at index 1");
     });
 
+    it("takes what a leader puts in place of damaged records for what they are from now on, and of no others", () => {
+      // n2 held an entry of term 2 that is committed nowhere, where the others go on in term 3.
+      const own = noOp(end, 2);
+      const others = noOp(end, 3);
+      const more = noOp(lastOf(others), 3);
+      const cutAt = (from: number): Trace =>
+        lawful()
+          .elect(2, 2, [0, 2])
+          .append(2, 2, own)
+          .append(2, 2, noOp(lastOf(own), 2))
+          .elect(1, 3, [0, 1])
+          .role(0, 3, "follower")
+          .role(2, 3, "follower")
+          .replicate([0, 1], 3, others)
+          .replicate([0, 1], 3, more)
+          .commit(1, 3, 4, true)
+          .fault(2, "damage", `g0 ${from}..4 header`)
+          .damage(2, from, 4)
+          .truncate(2, 4)
+          .append(2, 3, more);
+      expect(cutAt(3).commit(2, 3, 3, false).verdict).to.equal("none");
+      expect(cutAt(4).commit(2, 3, 3, false).verdict).to.equal("committed-immutable");
+    });
+
     it("fails on a commit beyond the log", () => {
       expect(lawful().commit(2, 1, 3, false).verdict).to.equal("committed-immutable");
     });

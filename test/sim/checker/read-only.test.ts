@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { GroupId } from "#core/base/brand";
 import { emptyLogEnd } from "#core/base/entry";
+import { second } from "#core/base/units";
 import type { Intake, Role, TraceEvent } from "#core/io/trace";
 import { dataEntries, group, lastOf, nodeOf, noOp, otherGroup, Trace } from "./trace-builder.ts";
 
@@ -233,6 +234,16 @@ describe("last-resort", () => {
     expect(before.leads(1, 2, [1, 2]).verdict, "it answers what it was asked while n1 was open").to.equal(
       "none",
     );
+    const twice = slow(
+      (trace) =>
+        trace.fault(2, "slow-disk", "50").emit(intake(1, "read-only")).fault(2, "slow-disk", "9") as Timed,
+    );
+    expect(twice.leads(1, 2, [1, 2]).verdict, "it was slow all the while").to.equal("none");
+    const long = slow(
+      (trace) =>
+        (trace.fault(2, "slow-disk", "50").emit(intake(1, "read-only")) as Timed).wait(11 * second) as Timed,
+    );
+    expect(long.leads(1, 2, [1, 2]).verdict, "no answer is so old").to.equal("last-resort");
     const after = slow((trace) => trace.emit(intake(1, "read-only")).fault(2, "slow-disk", "50") as Timed);
     expect(after.leads(1, 2, [1, 2]).verdict, "it was asked nothing before").to.equal("last-resort");
     const stood = slow((trace) => trace.fault(2, "pause").emit(intake(1, "read-only")) as Timed);
