@@ -185,8 +185,7 @@ export class HarmedRecords implements Checker {
     const remains = (range: Range): boolean => !range.passing && this.misled.has(node);
     const left = this.of(node, group).flatMap((range) => {
       if (!range.found || range.from < from || range.to > to || remains(range)) return [range];
-      if (!range.halfSeen) return [];
-      return [{ ...range, since: Number.NEGATIVE_INFINITY, halfSeen: false, halfMended: true }];
+      return range.halfSeen && !range.halfMended ? [{ ...range, halfMended: true }] : [];
     });
     this.harmed.set(`${node}/${group}`, left);
   }

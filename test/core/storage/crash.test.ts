@@ -54,8 +54,13 @@ function runToFailure(script: readonly LogStep[], calls: number, choose: Choose)
   return log;
 }
 
-function isHeaderAt(bytes: Uint8Array, offset: number): boolean {
-  return getU32(bytes, offset) === batchMagic;
+/** Cuts a log, of which no sync of the segment succeeds any more. */
+function cutUnsynced(log: TestLog, segment: string, from: number): void {
+  log.disk.fault = ({ kind, path }) =>
+    kind === "sync" && path.startsWith(segment) ? new DiskFault("io", "a bad sector") : undefined;
+  log.store.truncate(from);
+  log.disk.run();
+  expect(log.failures).to.have.lengthOf(1);
 }
 
 describe("a crash", () => {
@@ -133,11 +138,7 @@ describe("a crash", () => {
     log.store.append(first);
     log.disk.run();
     const segment = "g0/segment-0000000000";
-    log.disk.fault = ({ kind, path }) =>
-      kind === "sync" && path.startsWith(segment) ? new DiskFault("io", "a bad sector") : undefined;
-    log.store.truncate(2);
-    log.disk.run();
-    expect(log.failures).to.have.lengthOf(1);
+    cutUnsynced(log, segment, 2);
     const next = new TestLog(log.disk.killed());
     const kept = next.readAll();
     const second = makeEntries(endOfAll(kept, emptyLogEnd), 2, [30, 50], 1);
@@ -167,11 +168,7 @@ describe("a crash", () => {
       log.store.append(dead);
       log.disk.run();
     }
-    log.disk.fault = ({ kind, path }) =>
-      kind === "sync" && path.startsWith(segment) ? new DiskFault("io", "a bad sector") : undefined;
-    log.store.truncate(1);
-    log.disk.run();
-    expect(log.failures).to.have.lengthOf(1);
+    cutUnsynced(log, segment, 1);
     const next = new TestLog(log.disk.killed());
     for (const length of [20, 3_900, 40, 50]) {
       const entries = makeEntries(endOfAll(all, emptyLogEnd), 7, [length], 2);
@@ -183,8 +180,9 @@ describe("a crash", () => {
     next.disk.run();
     const dark = next.disk.crashed(() => 0);
     // The header of the first batch behind the lost cut.
-    const at = dark.content(segment).findIndex((_, offset) => {
-      return offset > 4_096 && offset % 64 === 0 && isHeaderAt(dark.content(segment), offset);
+    const bytes = dark.content(segment);
+    const at = bytes.findIndex((_, offset) => {
+      return offset > 4_096 && offset % 64 === 0 && getU32(bytes, offset) === batchMagic;
     });
     dark.flip(segment, at + 9);
     const again = new TestLog(dark);
