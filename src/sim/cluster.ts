@@ -143,7 +143,13 @@ export class Cluster {
       },
     );
     slot.instance = instance;
-    this.turn(slot, () => instance.start((error) => this.startEnded(slot, error)));
+    const { life } = process;
+    this.turn(slot, () =>
+      instance.start((error) => {
+        // A process that was stopped meanwhile has exited: how its start ended is told to nobody.
+        if (process.life === life) this.startEnded(slot, error);
+      }),
+    );
   }
 
   /** Each start reads the node's configuration anew: operators change it node by node. */

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { AssertionError, assert, assertions } from "#core/base/assert";
+import type { NodeId } from "#core/base/brand";
 import { DeterminismCheck } from "#sim/determinism";
 import { crashAnyone } from "#sim/nemesis/crash";
 import { SettingError } from "#sim/overrides";
@@ -103,6 +104,30 @@ describe("a run", () => {
       ).to.deep.equal([-4, -3, -2, -1, 0, 1, 2, 3, 4]);
     }
     expect(new Set(asideIn("0").map(({ aside }) => aside))).to.deep.equal(new Set([0]));
+  });
+
+  it("hears nothing of a start from a node that was stopped in good order before it told how that ended", () => {
+    for (const error of [undefined, new Error("a toy does not start")]) {
+      const createNode: RunOptions["createNode"] = (spec, ports) => {
+        const toy = toyNodes()(spec, ports);
+        let starting: (error?: Error) => void;
+        return {
+          ...toy,
+          start: (done) => {
+            starting = done;
+          },
+          stop: (done) => {
+            done();
+            starting(error);
+          },
+        };
+      };
+      const nemesis = (world: NemesisWorld): void =>
+        world.repeat("stop", { min: 10_000, max: 10_000 }, () => world.shutDown("n0" as NodeId, 1_000));
+      const result = run(1, { createNode, nodes: 3 }, { ...toyScenario, faults: {}, nemesis });
+      expect(result.faults["orderly-stop"]).to.be.greaterThan(100);
+      expect(result.faults["failed-start"]).to.equal(undefined);
+    }
   });
 
   it("turns core's own assertions off for its own length only", () => {

@@ -106,11 +106,7 @@ export class Member {
     this.cutDamage(from);
     this.terms.length = from;
     this.chainCrcs.length = from;
-    this.syncedIndex = Math.min(this.syncedIndex, from - 1);
-    if (this.assertedIndex >= from) {
-      this.assertedIndex = from - 1;
-      this.assertedTerm = this.termAt(from - 1);
-    }
+    this.forgetBehind(from - 1);
   }
 
   /** What the node found damaged, or mended: from its front up to there. What is cut goes with the records. */
@@ -135,7 +131,8 @@ export class Member {
 
   /**
    * The node cut its log within damage and goes on with what its leader sent: the damaged records before that may have been other
-   * ones than the leader's, which the cut went through, and the leader's take their place.
+   * ones than the leader's, which the cut went through, and the leader's take their place. What the node had vouched for there
+   * is cut like what it cut by its name.
    */
   private settleDamaged({ index, term }: Entry): void {
     const { entries } = this.group;
@@ -147,6 +144,15 @@ export class Member {
       before = entries.previousTermAt(at, before);
       at -= 1;
     }
+    this.forgetBehind(at);
+  }
+
+  /** The node need not hold any more what it synced and vouched for behind `last`. */
+  private forgetBehind(last: number): void {
+    this.syncedIndex = Math.min(this.syncedIndex, last);
+    if (this.assertedIndex <= last) return;
+    this.assertedIndex = last;
+    this.assertedTerm = this.termAt(last);
   }
 
   private isDamaged(index: number): boolean {

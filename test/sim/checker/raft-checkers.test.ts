@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { LogEnd } from "#core/base/entry";
 import { emptyLogEnd } from "#core/base/entry";
 import type { NodeAtEnd } from "#sim/checker/checker";
 import { dataEntries, group, lastOf, nodeOf, noOp, Trace } from "./trace-builder.ts";
@@ -24,6 +25,28 @@ function lawful(): Trace {
     .commit(1, 1, 2, false)
     .apply(0, second)
     .apply(1, [...first, ...second]);
+}
+
+const others = noOp(end, 3);
+
+/** n2 vouched for entries 3 and 4 of term 2, found them damaged from `from` on and takes entry 4 of term 3 from n1. */
+function cutWithinDamage(from: number): Trace {
+  const own = noOp(end, 2);
+  const more = noOp(lastOf(others), 3);
+  return lawful()
+    .elect(2, 2, [0, 2])
+    .replicate([2], 2, own)
+    .replicate([2], 2, noOp(lastOf(own), 2))
+    .elect(1, 3, [0, 1])
+    .role(0, 3, "follower")
+    .role(2, 3, "follower")
+    .replicate([0, 1], 3, others)
+    .replicate([0, 1], 3, more)
+    .commit(1, 3, 4, true)
+    .fault(2, "damage", `g0 ${from}..4 header`)
+    .damage(2, from, 4)
+    .truncate(2, 4)
+    .append(2, 3, more);
 }
 
 describe("checkers on the trace", () => {
@@ -163,27 +186,8 @@ describe("checkers on the trace", () => {
     });
 
     it("takes what a leader puts in place of damaged records for what they are from now on, and of no others", () => {
-      // n2 held an entry of term 2 that is committed nowhere, where the others go on in term 3.
-      const own = noOp(end, 2);
-      const others = noOp(end, 3);
-      const more = noOp(lastOf(others), 3);
-      const cutAt = (from: number): Trace =>
-        lawful()
-          .elect(2, 2, [0, 2])
-          .append(2, 2, own)
-          .append(2, 2, noOp(lastOf(own), 2))
-          .elect(1, 3, [0, 1])
-          .role(0, 3, "follower")
-          .role(2, 3, "follower")
-          .replicate([0, 1], 3, others)
-          .replicate([0, 1], 3, more)
-          .commit(1, 3, 4, true)
-          .fault(2, "damage", `g0 ${from}..4 header`)
-          .damage(2, from, 4)
-          .truncate(2, 4)
-          .append(2, 3, more);
-      expect(cutAt(3).commit(2, 3, 3, false).verdict).to.equal("none");
-      expect(cutAt(4).commit(2, 3, 3, false).verdict).to.equal("committed-immutable");
+      expect(cutWithinDamage(3).commit(2, 3, 3, false).verdict).to.equal("none");
+      expect(cutWithinDamage(4).commit(2, 3, 3, false).verdict).to.equal("committed-immutable");
     });
 
     it("fails on a commit beyond the log", () => {
@@ -239,6 +243,14 @@ describe("checkers on the trace", () => {
       expect(trace.recovered(2, old, { term: 2, votedFor: "" }).verdict).to.equal(
         "committed-durable-on-quorum",
       );
+    });
+
+    it("owes nothing in whose place a leader put its own, and everything before", () => {
+      const back = (index: LogEnd): string =>
+        cutWithinDamage(3).recovered(2, index, { term: 3, votedFor: "" }, "damaged").verdict;
+      expect(back(lastOf(others))).to.equal("none");
+      expect(back(end)).to.equal("none");
+      expect(back(lastOf(first))).to.equal("committed-durable-on-quorum");
     });
 
     it("excuses a disk that the world emptied", () => {
