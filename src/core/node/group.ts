@@ -25,8 +25,8 @@ import type { GroupStatus } from "./status.ts";
 import { groupStatus } from "./status.ts";
 
 /**
- * One group on one node, to its peers and its clients: opens the log, closes it, opens it anew when it was mended, and
- * hands what comes in to the replica of the moment.
+ * One group on one node, to its peers and its clients: opens the log, closes it, and hands what comes in to
+ * the replica.
  */
 export class Group implements LinkGroup {
   readonly group: GroupId;
@@ -38,15 +38,10 @@ export class Group implements LinkGroup {
   private readonly ports: NodePorts;
   private readonly links: () => PeerLinks;
   private readonly health: Health;
-  /** Undefined until the log is open for the first time. */
+  /** Undefined until the log is open. */
   private replica: Replica | undefined;
   private readonly intake: IntakeGate;
   private stopping = false;
-  private reopening = false;
-  /** The log was closed to be opened anew, and that, or the closing, failed: nothing can be asked of it in this life. */
-  private lost = false;
-  /** Told once the log is closed, by a stop that came while it was being opened anew. */
-  private stopped: (() => void) | undefined;
 
   constructor(config: NodeConfig, groupConfig: GroupConfig, ports: NodePorts, links: () => PeerLinks) {
     this.config = config;
@@ -72,11 +67,6 @@ export class Group implements LinkGroup {
   private get live(): Replica {
     assert(this.replica !== undefined, "a group is used only once it is open");
     return this.replica;
-  }
-
-  /** Whether the replica takes anything in. */
-  private get closed(): boolean {
-    return this.stopping || this.reopening || this.lost;
   }
 
   // ---- Life
@@ -108,7 +98,6 @@ export class Group implements LinkGroup {
         announce: () => this.links().announce(this),
       });
       this.replica = replica;
-      this.reopening = false;
       if (this.stopping) return replica.close(() => done(undefined));
       this.begin(replica);
       done(undefined);
@@ -137,27 +126,6 @@ export class Group implements LinkGroup {
     membership.advance();
   }
 
-  /** Closes the log and recovers it again, as a restart of the process would, while clients stay connected. */
-  private reopen(): void {
-    this.reopening = true;
-    this.live.close(() => {
-      // What the disk holds is not known once a write of the closing log has failed: in this life nothing is read from it.
-      if (this.health.standing === "failed") return this.reopened(true);
-      this.start((error) => {
-        if (error !== undefined) this.health.diskFailed(error, "open");
-        this.reopened(error !== undefined);
-      });
-    });
-  }
-
-  private reopened(lost: boolean): void {
-    this.reopening = false;
-    this.lost = lost;
-    // The peers' answers tell the new replica who they are.
-    if (!lost && this.stopped === undefined) this.links().announce(this);
-    this.stopped?.();
-  }
-
   private participate(fully: boolean): void {
     const { replica } = this;
     if (replica === undefined) return;
@@ -175,12 +143,10 @@ export class Group implements LinkGroup {
       this.stopping = true;
       this.health.stop();
       this.intake.stop();
-      if (this.lost) done();
-      else if (this.reopening) this.stopped = done;
-      else replica.close(done);
+      replica.close(done);
     };
     const { heir } = replica.runner.raft.view;
-    if (heir === "" || this.reopening) close();
+    if (heir === "") close();
     else replica.runner.transfer(heir, close);
   }
 
@@ -201,7 +167,7 @@ export class Group implements LinkGroup {
       active: () => this.live.membership.stage === "active",
       participate: (fully) => this.participate(fully),
       retryReads: () => this.replica?.applier.retry(),
-      reopen: () => this.reopen(),
+      learn: (records) => this.live.runner.step({ type: "learned", now: this.now, records }),
     });
   }
 
@@ -212,7 +178,7 @@ export class Group implements LinkGroup {
       ports: this.ports,
       roomMin: messageBytesMax,
       roomInterval,
-      store: () => (this.closed ? undefined : this.replica?.opened.store),
+      store: () => (this.stopping ? undefined : this.replica?.opened.store),
       room: () => this.live.runner.clientRoom(),
       told: () => this.live.runner.raft.view.intake,
       tell: (intake) => this.live.runner.step({ type: "intake", now: this.now, intake }),
@@ -263,7 +229,7 @@ export class Group implements LinkGroup {
   }
 
   private serving<T>(done: Done<T>): boolean {
-    if (this.replica !== undefined && !this.closed) return true;
+    if (this.replica !== undefined && !this.stopping) return true;
     done(new LogError("stopping", `node ${this.self} is not serving`), undefined as never);
     return false;
   }
@@ -322,11 +288,11 @@ export class Group implements LinkGroup {
   }
 
   heard(hello: Hello): Refusal | undefined {
-    return this.closed ? undefined : this.live.membership.heard(hello);
+    return this.stopping ? undefined : this.live.membership.heard(hello);
   }
 
   frame(from: NodeId, type: "raft" | "fetch" | "records", reader: ByteReader): void {
-    if (this.closed || this.health.standing === "failed") return;
+    if (this.stopping || this.health.standing === "failed") return;
     if (type === "fetch") {
       const { store } = this.live.opened;
       // Half of what the peer may hold: it adds the answer to what is not yet a piece.

@@ -1,8 +1,9 @@
 import type { GroupId, NodeId } from "../base/brand.ts";
+import type { Entry } from "../base/entry.ts";
 import { LogError } from "../base/errors.ts";
 import type { Micros } from "../base/units.ts";
 import type { Standing } from "../io/trace.ts";
-import type { HoleEnds, Recovered } from "../storage/log-store.ts";
+import type { Recovered } from "../storage/log-store.ts";
 import type { NodePorts } from "./ports.ts";
 import { ReadPatience } from "./read-patience.ts";
 import type { DamagedRange, RepairOptions } from "./repair.ts";
@@ -21,12 +22,9 @@ export interface HealthOptions {
   participate(fully: boolean): void;
   /** What could not be read before may be readable now. */
   retryReads(): void;
-  /** Opens the log anew: the terms within a mended hole were only guessed when it was opened. */
-  reopen(): void;
+  /** Damaged records are known from copies: of their terms no more than bounds were. */
+  learn(records: readonly Entry[]): void;
 }
-
-/** So many asks without a copy that fits: every peer of a large group, some twice. */
-const inVainMax = 10;
 
 function divergence(index: number): string {
   return `the log differs from the leader's at ${index}`;
@@ -43,16 +41,14 @@ export class Health {
   private current: Standing = "wiped";
   private why = "starting";
   private armed = false;
-  private guessed = false;
-  /** Peers that were asked since something was mended. */
-  private inVain = 0;
   private readonly reads = new ReadPatience();
   private stopped = false;
 
   constructor(options: HealthOptions) {
     this.options = options;
     this.repair = new Repair(options.repair, {
-      mended: (range, hole) => this.mended(range, hole),
+      placed: (copies) => this.options.learn(copies),
+      mended: (range) => this.mended(range),
       failed: (error) => this.diskFailed(error, "mend"),
     });
   }
@@ -71,8 +67,6 @@ export class Health {
 
   /** The standing with which a directory begins. */
   begin({ damage, meta }: Pick<Recovered, "damage" | "meta">): void {
-    this.guessed = false;
-    this.inVain = 0;
     this.reads.clear();
     if (meta.divergedAt !== undefined) {
       this.current = "failed";
@@ -163,31 +157,19 @@ export class Health {
     this.armed = false;
     if (this.stopped || this.current === "failed") return;
     // A leader's conflicting entries may have cut what was damaged: it was never committed.
-    if (this.options.damage().length === 0) return this.whole("the damaged records were cut");
-    // What is left may be what the leader's entries are to cut, and these cannot come before terms within bounds are known.
-    if (this.guessed && this.inVain >= inVainMax) return this.options.reopen();
-    this.inVain += 1;
+    if (this.options.damage().length === 0) return this.healed("the damaged records were cut");
     this.repair.ask();
     this.arm();
   }
 
-  private mended(range: DamagedRange, { before, after }: HoleEnds): void {
+  private mended(range: DamagedRange): void {
     const { trace } = this.options.ports;
     trace.emit({ kind: "damage", ...this.at, from: range.first, to: range.last, change: "mended" });
-    if (after.index > before.index + 1) this.guessed = true;
-    this.inVain = 0;
     if (this.options.damage().length > 0) {
       this.options.participate(false);
       return this.repair.ask();
     }
-    this.whole("every damaged record was mended");
-  }
-
-  /** Nothing is damaged any more. What was mended before the last of it was cut counts too: its terms are guessed still. */
-  private whole(reason: string): void {
-    if (this.current === "failed") return;
-    if (this.guessed) this.options.reopen();
-    else this.healed(reason);
+    this.healed("every damaged record was mended");
   }
 
   private healed(reason: string): void {

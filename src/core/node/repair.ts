@@ -32,8 +32,10 @@ export interface RepairOptions {
 }
 
 export interface RepairEvents {
+  /** Copies are in place, and are the records that were there. Those of a piece can be read once their whole place is filled. */
+  placed(copies: readonly Entry[]): void;
   /** Records were mended: those of a whole hole, or of a large one those from its first to where it is mended by now. */
-  mended(range: DamagedRange, hole: HoleEnds): void;
+  mended(range: DamagedRange): void;
   failed(error: Error): void;
 }
 
@@ -162,19 +164,20 @@ export class Repair {
       this.mending = false;
       if (error !== undefined) return this.events.failed(error);
       if (!placed || work.pieces.length === 0) this.work = undefined;
-      if (placed) this.placed(work);
+      if (placed) this.placed(work, copies);
     });
   }
 
   /** Tells what can be read again. A piece that does not end with its place in the files is told with a later one. */
-  private placed(work: Work): void {
+  private placed(work: Work, copies: readonly Entry[]): void {
     const { hole, told } = work;
+    this.events.placed(copies);
     const left = this.options.hole();
     const same = left !== undefined && continues(left.after, hole.after);
     const last = same ? left.before.index : hole.after.index;
     if (last === told) return this.ask();
     work.told = last;
-    this.events.mended({ first: hole.before.index + 1, last }, hole);
+    this.events.mended({ first: hole.before.index + 1, last });
   }
 }
 

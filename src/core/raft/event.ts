@@ -74,6 +74,8 @@ export type RaftEvent =
   | { readonly type: "peer-counts"; readonly now: Micros; readonly peer: NodeId; readonly counts: boolean }
   /** Whether this node takes entries of clients. */
   | { readonly type: "intake"; readonly now: Micros; readonly intake: Intake }
+  /** Damaged entries, in order: they are known from peers' copies, and so are their terms, of which no more than bounds were. */
+  | { readonly type: "learned"; readonly now: Micros; readonly records: readonly Entry[] }
   /** `intactTo`: every entry up to there can be read; Infinity when nothing is damaged. */
   | {
       readonly type: "participation";

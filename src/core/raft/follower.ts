@@ -103,6 +103,14 @@ function cut(s: RaftState, end: LogEnd): void {
   s.trace.emit({ kind: "truncate", node: s.self, group: s.group, from: end.index + 1 });
 }
 
+/** What was seen among terms within bounds is looked at anew: it may not be the leader's. */
+export function learnTerms(s: RaftState, records: readonly Entry[]): void {
+  const first = records[0];
+  if (first === undefined) return;
+  s.log.learn(records);
+  s.seenIndex = Math.min(s.seenIndex, Math.max(s.verifiedIndex, first.index - 1));
+}
+
 /**
  * What this node may assert to its leader: synced, checked against that leader's log in this term, and readable: behind
  * a damaged entry it holds nothing that counts until a peer has mended that one.

@@ -92,6 +92,12 @@ export function assertDurableWithinLog(index: number, lastIndex: number): void {
   assert(index <= lastIndex, "the disk never reports entries that the log does not have");
 }
 
+/** What is learned of damaged entries lies within what was known of them: they were there before. */
+export function assertTermsFit(log: RaftLog, entries: readonly Entry[]): void {
+  for (const { index, term } of entries)
+    assert(log.matchesTerm(index, term), "the copies of damaged entries are of terms that they can have");
+}
+
 export function assertTermsCoverLog(end: LogEnd, terms: readonly TermRun[]): void {
   let covered = end.index === -1 ? terms.length === 0 : terms[terms.length - 1]?.term === end.term;
   for (let i = 0; i < terms.length; i++) {

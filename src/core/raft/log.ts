@@ -6,6 +6,7 @@ import {
   assertEntryContinues,
   assertKeepsCommitted,
   assertTermsCoverLog,
+  assertTermsFit,
 } from "./invariants.ts";
 
 /** Slots of left entries at the front of the window before they are compacted away. */
@@ -86,6 +87,36 @@ export class RaftLog {
     if (index < 0 || index >= this.lastIndex) return index;
     const run = this.runOf(index);
     return this.runTermMax[run] === this.runTerm[run] ? index : (this.runFirst[run] as number) - 1;
+  }
+
+  /** The terms of these entries, which lie in the log in this order, are known; of damaged ones only bounds were. */
+  learn(entries: readonly Entry[]): void {
+    const first = entries[0];
+    const last = entries[entries.length - 1];
+    if (first === undefined || last === undefined) return;
+    assertTermsFit(this, entries);
+    const behind = this.runsFrom(last.index + 1, last.term);
+    this.dropRunsFrom(first.index);
+    let term = -1;
+    for (const entry of entries) {
+      if (entry.term !== term) this.beginRun(entry.index, entry.term);
+      term = entry.term;
+    }
+    for (const run of behind) this.beginRun(run.firstIndex, run.term, run.termMax);
+  }
+
+  /** The runs from `index` on, the first of them cut to begin there. Terms rise, so what is unknown there is at least `term`. */
+  private runsFrom(index: number, term: number): Required<TermRun>[] {
+    const runs: Required<TermRun>[] = [];
+    if (index > this.lastIndex) return runs;
+    for (let run = this.runOf(index); run < this.runFirst.length; run++) {
+      runs.push({
+        firstIndex: Math.max(index, this.runFirst[run] as number),
+        term: Math.max(term, this.runTerm[run] as number),
+        termMax: this.runTermMax[run] as number,
+      });
+    }
+    return runs;
   }
 
   /** The run that covers `index`; -1 when it is before the first. */
@@ -175,10 +206,10 @@ export class RaftLog {
     }
   }
 
-  private beginRun(firstIndex: number, term: number): void {
+  private beginRun(firstIndex: number, term: number, termMax: number = term): void {
     this.runFirst.push(firstIndex);
     this.runTerm.push(term);
-    this.runTermMax.push(term);
+    this.runTermMax.push(termMax);
   }
 
   private dropRunsFrom(index: number): void {

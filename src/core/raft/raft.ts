@@ -20,7 +20,7 @@ import {
   stopTakingPart,
 } from "./election.ts";
 import type { Effect, Participation, RaftEvent, RaftStart } from "./event.ts";
-import { followerSynced, onAppendEntries, onHeartbeat } from "./follower.ts";
+import { followerSynced, learnTerms, onAppendEntries, onHeartbeat } from "./follower.ts";
 import type { Checked } from "./invariants.ts";
 import { assertOneLeader, checkStep, firstChecked } from "./invariants.ts";
 import type { AppendEntriesResult, HeartbeatResult, Message } from "./message.ts";
@@ -125,6 +125,9 @@ export class Raft {
         return;
       case "intake":
         setIntake(s, event.intake);
+        return;
+      case "learned":
+        learnTerms(s, event.records);
         return;
       case "participation":
         this.participate(event.participation, event.intactTo ?? Number.POSITIVE_INFINITY);

@@ -9,6 +9,7 @@ import type { Damage, HoleEnds } from "./damage.ts";
 import type { Identity } from "./identity.ts";
 import { writeIdentity } from "./identity.ts";
 import type { ReadLimit, ReadResult } from "./log-reader.ts";
+import type { Mending } from "./log-writer.ts";
 import { LogWriter } from "./log-writer.ts";
 import type { Meta } from "./meta.ts";
 import type { MetaFile } from "./meta-file.ts";
@@ -98,14 +99,8 @@ const operationsMax = 16_384;
 type Writing =
   | { readonly kind: "append"; readonly entries: Entry[] }
   | { readonly kind: "truncate"; readonly from: number; readonly before: LogEnd | undefined }
-  | {
-      readonly kind: "mend";
-      readonly entries: readonly Entry[];
-      readonly done: Done<boolean>;
-      readonly upTo: LogEnd | undefined;
-      /** The end of the hole that a piece was proven for: a cut that waits makes another one of it. */
-      readonly through: LogEnd | undefined;
-    }
+  /** A cut before or at `last` makes it stale. */
+  | (Mending & { readonly kind: "mend"; readonly last: number; readonly done: Done<boolean>; stale: boolean })
   | { readonly kind: "mark" };
 
 type Operation = Writing | { readonly kind: "close"; readonly done: () => void };
@@ -229,18 +224,24 @@ export class LogStore {
     assert(from >= 0 && from <= this.lastIndex + 1, "a log is cut within its entries");
     this.lastIndex = from - 1;
     this.durable = Math.min(this.durable, from - 1);
+    // The caller took the damaged records before the cut for its leader's: a peer's copies of those that were there come too late.
+    for (const waiting of this.queue) {
+      if (waiting.kind === "mend" && from <= waiting.last) waiting.stale = true;
+    }
     this.queue.push({ kind: "truncate", from, before });
     this.next();
   }
 
   /**
-   * Puts a peer's copies in place of damaged records. They cover a range of `damage()` whole, or are one piece of the first
+   * Puts a peer's copies in place of damaged records. They cover one range of `damage()` whole, or are one piece of the first
    * range: its first, or the one behind the last. A piece proves nothing by itself, so `upTo` must be its end in copies that
-   * chained through the whole range. `done` tells false when they do not chain; then pieces begin anew.
+   * chained through the whole range. `done` tells false when they do not chain, or a cut into the range was asked for meanwhile.
    */
   mend(entries: readonly Entry[], done: Done<boolean>, upTo?: LogEnd): void {
     if (this.state !== "open") return;
-    this.queue.push({ kind: "mend", entries, upTo, through: this.hole()?.after, done });
+    const through = this.hole()?.after;
+    const last = Math.max(through?.index ?? -1, entries[entries.length - 1]?.index ?? -1);
+    this.queue.push({ kind: "mend", entries, upTo, through, last, stale: false, done });
     this.next();
   }
 
@@ -305,7 +306,7 @@ export class LogStore {
       case "append":
         return yield* this.writer.append(operation.entries);
       case "mend":
-        return yield* this.writer.mend(operation.entries, operation.upTo, operation.through);
+        return yield* this.writer.mend(operation);
       case "truncate":
         yield* this.writer.truncate(operation.from, operation.before);
         return true;

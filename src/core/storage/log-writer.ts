@@ -25,6 +25,17 @@ import type { Segment } from "./segment.ts";
 import type { Spare } from "./spare.ts";
 import type { SparseIndex } from "./sparse-index.ts";
 
+/** Copies for a hole. */
+export interface Mending {
+  readonly entries: readonly Entry[];
+  /** The end of the piece that they are, which the caller has seen on a chain of records through the whole hole. */
+  readonly upTo: LogEnd | undefined;
+  /** The end of the hole that a piece was proven for: a cut that waits makes another one of it. */
+  readonly through: LogEnd | undefined;
+  /** Other records belong into the hole by now: true at any time from a cut that is asked for on. */
+  readonly stale: boolean;
+}
+
 /** The one writer of a log's segments: each call is a task, and only one runs at a time. Whatever it returns from is synced. */
 export class LogWriter {
   readonly files: LogFiles;
@@ -238,7 +249,7 @@ export class LogWriter {
     this.unmarked = point.end.index >= 0;
     this.spare.keepAheadOf(this.place.offset, this.active.size);
     this.spare.release();
-    yield* this.forgetMending();
+    yield* this.forgetMending(0);
   }
 
   private *cutPoint(from: number, before: LogEnd | undefined): Task<CutPoint> {
@@ -301,54 +312,60 @@ export class LogWriter {
   // ---- Mend
 
   /**
-   * Puts a peer's copies in place of the damaged records that they cover, or of the piece of them that ends with `upTo`.
-   * @returns whether any did; false when they do not chain into what is around them.
+   * Puts a peer's copies in place of the records of a hole that they cover, or of the piece of the first hole that ends with `upTo`.
+   * @returns whether they are in place; false when they do not chain into what is around them, or came too late.
    */
-  *mend(entries: readonly Entry[], upTo: LogEnd | undefined, through: LogEnd | undefined): Task<boolean> {
+  *mend(mending: Mending): Task<boolean> {
     yield* this.leaveRest();
-    if (upTo !== undefined) return yield* this.mendPiece(entries, upTo, through);
+    const begin = mending.stale ? undefined : this.beginMending(mending);
+    if (begin === undefined) return false;
+    const filled = yield* fillHole({ files: this.files, meta: this.meta }, begin.filling, begin.copies);
+    const left = filled?.hole;
+    if (left !== undefined && left.before.index === left.after.index) yield* this.forgetMending(1);
+    // The hole is one as before for the cut that was asked for meanwhile, which takes away what is in it.
+    this.filling = mending.stale ? undefined : filled;
+    if (this.filling === undefined) return false;
+    this.holes.replace(begin.filling.hole, this.filling.hole);
+    return true;
+  }
+
+  /** @returns where which copies go; undefined when they do not chain into what is around them, or fill no hole. */
+  private beginMending(mending: Mending): { filling: Filling; copies: readonly Entry[] } | undefined {
+    const { entries, upTo } = mending;
+    if (upTo !== undefined) {
+      const filling = this.fillingFor(entries, upTo, mending.through);
+      return filling && { filling, copies: entries };
+    }
     const first = entries[0]?.index ?? 0;
-    let mended = false;
     for (const hole of this.holes.all) {
       const range = damageOf(hole);
       const copies = entries.slice(range.first - first, range.last + 1 - first);
       if (range.first < first || copies.length !== range.last + 1 - range.first) continue;
-      if (!chainsInto(hole.before, copies, hole.after)) return false;
-      if (!(yield* this.fill(beginFilling(hole), copies))) return false;
-      mended = true;
+      if (!chainsInto(hole.before, copies, hole.after)) return undefined;
+      return { filling: beginFilling(hole), copies };
     }
-    return mended;
+    return undefined;
   }
 
-  /**
-   * Puts one piece of the first hole's records in place: its first, or those behind the last piece.
-   * @param upTo the piece's end, which the caller has seen on a chain of records through the whole hole.
-   * @returns false when the piece does not chain into it, or does not go on where the hole is filled to.
-   */
-  private *mendPiece(entries: readonly Entry[], upTo: LogEnd, through: LogEnd | undefined): Task<boolean> {
+  /** Where a piece goes: it is the first of the first hole, or the one behind the last piece. */
+  private fillingFor(
+    entries: readonly Entry[],
+    upTo: LogEnd,
+    through: LogEnd | undefined,
+  ): Filling | undefined {
     const hole = this.holes.all[0];
-    if (hole === undefined || upTo.index > hole.after.index) return false;
-    if (through === undefined || !continues(hole.after, through)) return false;
+    if (hole === undefined || upTo.index > hole.after.index) return undefined;
+    if (through === undefined || !continues(hole.after, through)) return undefined;
     // A hole that was cut or has grown is another one: it is filled from its front again.
     const filling = this.filling?.hole === hole ? this.filling : beginFilling(hole);
     const from = entries[0]?.index === hole.before.index + 1 ? beginFilling(hole) : filling;
-    if (!chainsInto(from.end, entries, upTo)) return false;
-    if (upTo.index === hole.after.index && !continues(upTo, hole.after)) return false;
-    return yield* this.fill(from, entries);
+    if (!chainsInto(from.end, entries, upTo)) return undefined;
+    return upTo.index === hole.after.index && !continues(upTo, hole.after) ? undefined : from;
   }
 
-  private *fill(filling: Filling, copies: readonly Entry[]): Task<boolean> {
-    const filled = yield* fillHole({ files: this.files, meta: this.meta }, filling, copies);
-    this.filling = filled;
-    if (filled === undefined) return false;
-    this.holes.replace(filling.hole, filled.hole);
-    yield* this.forgetMending();
-    return true;
-  }
-
-  /** Where nothing is damaged any more the next opening need not write anything again. */
-  private *forgetMending(): Task<void> {
-    if (this.holes.all.length > 0 || this.meta.record.mending === undefined) return;
+  /** Where nothing is damaged any more, but for so many holes that are filled, the next opening need not write anything again. */
+  private *forgetMending(filled: number): Task<void> {
+    if (this.holes.all.length > filled || this.meta.record.mending === undefined) return;
     yield* wait<void>((done) => this.meta.saveMending(undefined, done));
   }
 }

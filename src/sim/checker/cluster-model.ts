@@ -113,6 +113,9 @@ export class Member {
   noteDamage({ change, from, to }: DamageEvent): void {
     if (change === "found") this.damaged.set(to, from);
     else if (change === "mended") {
+      // Copies are synced where they are put: what a leader put in place of damaged records is on the disk from now on.
+      if (from <= this.syncedIndex + 1)
+        this.syncedIndex = Math.max(this.syncedIndex, Math.min(to, this.lastIndex));
       for (const [last, first] of [...this.damaged]) {
         if (first > to || last < from) continue;
         this.damaged.delete(last);

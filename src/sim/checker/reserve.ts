@@ -42,7 +42,6 @@ export class Reserve implements Checker {
         this.left.delete(this.model.of(event));
         return;
       case "recovered":
-        // A log that was mended is opened anew in the middle of a life: the node's other groups go on.
         this.left.delete(this.model.of(event));
         this.cutting.delete(this.model.of(event));
         return;

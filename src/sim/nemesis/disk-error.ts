@@ -48,10 +48,7 @@ export function failDisks(world: NemesisWorld, every: Every): void {
   crashFailed(world);
 }
 
-/**
- * A sync fails just when damage was mended: in the middle of mending what is left of it, or while the log is closed to be
- * opened anew.
- */
+/** A sync fails just when damage was mended: in the middle of mending what is left of it, or soon after. */
 export function failMending(world: NemesisWorld, every: Every): void {
   const name = "mending-error";
   let wanted: number | undefined;

@@ -49,6 +49,7 @@ class HurtLog {
         mend: (entries, _upTo, done) => put(entries, done),
       },
       {
+        placed: () => undefined,
         mended: (range) => {
           this.told.push(range);
           this.repair.ask();

@@ -50,8 +50,11 @@ const cases = fc
     a: fc.nat(99),
     b: fc.nat(99),
     each: fc.nat(5),
+    mendings: fc.array(fc.record({ turn: fc.nat(6), count: fc.integer({ min: 1, max: 8 }) }), {
+      maxLength: 3,
+    }),
   })
-  .map(({ common, own, leader, a, b, each }) => {
+  .map(({ common, own, leader, a, b, each, mendings }) => {
     const shared = rising(2, common, 2);
     const from = shared[shared.length - 1] as number;
     const beginning = makeLog(shared);
@@ -65,13 +68,14 @@ const cases = fc
       number,
       number,
     ];
-    return { follower, leaders, common: beginning.length, first, last, each: each + 1 };
+    return { follower, leaders, common: beginning.length, first, last, each: each + 1, mendings };
   });
 
 describe("a follower whose log has a hole", () => {
   it("never cuts an entry that its leader holds, and vouches for nothing behind the hole", () => {
     fc.assert(
-      fc.property(cases, ({ follower, leaders, common, first, last, each }) => {
+      fc.property(cases, ({ follower, leaders, common, first: front, last, each, mendings }) => {
+        let first = front;
         const end = endOfLog(follower);
         const { term } = endOfLog(leaders);
         const raft = new Raft(
@@ -94,6 +98,14 @@ describe("a follower whose log has a hole", () => {
         };
         for (let turn = 0; ; turn++) {
           expect(turn, "the leader finds where the logs agree").to.be.lessThan(100);
+          // A peer has copies of what is left of the damage, or of its front: whatever is the node's log there.
+          for (const { count } of mendings.filter((mending) => mending.turn === turn && first <= damagedTo)) {
+            const records = own.slice(first, Math.min(first + count, damagedTo + 1));
+            raft.step({ type: "learned", now: 2, records }, []);
+            first += records.length;
+            const intactTo = first <= damagedTo ? first - 1 : Number.POSITIVE_INFINITY;
+            raft.step({ type: "participation", now: 2, participation: "none", intactTo }, []);
+          }
           const out: Parameters<Raft["step"]>[1] = [];
           const message = appendFrom(term, leaders, prev, leaders.length - 1, each);
           raft.step({ type: "receive", now: 2, from: node(1), message }, out);
@@ -102,6 +114,7 @@ describe("a follower whose log has a hole", () => {
             if (effect.type !== "truncate") continue;
             expect(effect.from, "what the leader holds is not cut").to.be.at.least(common);
             const through = first < effect.from && effect.from <= damagedTo;
+            if (!through) expect(alike(), "nothing but the leader's is left").to.be.at.least(effect.from);
             if (through) expect(alike(), "what is before the damage is the leader's").to.be.at.least(first);
             // What is left of the damage is filled with what chains into the leader's entry there.
             own = through ? leaders.slice(0, effect.from) : own.slice(0, effect.from);

@@ -250,7 +250,16 @@ describe("checkers on the trace", () => {
         cutWithinDamage(3).recovered(2, index, { term: 3, votedFor: "" }, "damaged").verdict;
       expect(back(lastOf(others))).to.equal("none");
       expect(back(end)).to.equal("none");
+      expect(back(lastOf(dataEntries(lastOf(first), 1, [1])))).to.equal("committed-durable-on-quorum");
       expect(back(lastOf(first))).to.equal("committed-durable-on-quorum");
+    });
+
+    it("takes the leader's own in place of damaged records for synced once they are mended, and not before", () => {
+      expect(cutWithinDamage(3).match(2, 3, 3).verdict).to.equal("committed-durable-on-quorum");
+      expect(cutWithinDamage(3).damage(2, 3, 3, "mended").match(2, 3, 3).verdict).to.equal("none");
+      expect(cutWithinDamage(3).damage(2, 3, 3, "mended").match(2, 3, 4).verdict).to.equal(
+        "committed-durable-on-quorum",
+      );
     });
 
     it("excuses a disk that the world emptied", () => {
