@@ -95,7 +95,7 @@ function endBefore(m: AppendEntries): LogEnd {
 function cut(s: RaftState, end: LogEnd): void {
   assertDoesNotLead(s);
   s.log.truncate(end, s.commitIndex);
-  s.seenIndex = Math.min(s.seenIndex, end.index);
+  sawNoFurther(s, end.index);
   // The damage went with what was cut.
   if (end.index <= s.intactTo) s.intactTo = Number.POSITIVE_INFINITY;
   saveHardState(s);
@@ -108,7 +108,13 @@ export function learnTerms(s: RaftState, records: readonly Entry[]): void {
   const first = records[0];
   if (first === undefined) return;
   s.log.learn(records);
-  s.seenIndex = Math.min(s.seenIndex, Math.max(s.verifiedIndex, first.index - 1));
+  sawNoFurther(s, Math.max(s.verifiedIndex, first.index - 1));
+}
+
+/** What is seen again behind `index` is told to the leader again. */
+function sawNoFurther(s: RaftState, index: number): void {
+  s.seenIndex = Math.min(s.seenIndex, index);
+  s.assertedSeen = Math.min(s.assertedSeen, index);
 }
 
 /**

@@ -99,7 +99,7 @@ const operationsMax = 16_384;
 type Writing =
   | { readonly kind: "append"; readonly entries: Entry[] }
   | { readonly kind: "truncate"; readonly from: number; readonly before: LogEnd | undefined }
-  /** A cut before or at `last` makes it stale. */
+  /** A cut of `last`, or before, that waits or is asked for meanwhile, makes it stale. */
   | (Mending & { readonly kind: "mend"; readonly last: number; readonly done: Done<boolean>; stale: boolean })
   | { readonly kind: "mark" };
 
@@ -235,13 +235,13 @@ export class LogStore {
   /**
    * Puts a peer's copies in place of damaged records. They cover one range of `damage()` whole, or are one piece of the first
    * range: its first, or the one behind the last. A piece proves nothing by itself, so `upTo` must be its end in copies that
-   * chained through the whole range. `done` tells false when they do not chain, or a cut into the range was asked for meanwhile.
+   * chained through the whole range. `done` tells false when they do not chain, or a cut into the range is not done yet.
    */
   mend(entries: readonly Entry[], done: Done<boolean>, upTo?: LogEnd): void {
     if (this.state !== "open") return;
     const through = this.hole()?.after;
     const last = Math.max(through?.index ?? -1, entries[entries.length - 1]?.index ?? -1);
-    this.queue.push({ kind: "mend", entries, upTo, through, last, stale: false, done });
+    this.queue.push({ kind: "mend", entries, upTo, through, last, stale: this.cutFrom <= last, done });
     this.next();
   }
 

@@ -67,4 +67,23 @@ describe("copies of damaged records that a cut makes other ones", () => {
       expect(tried, "calls that a mending takes").to.be.at.least(3);
     });
   }
+
+  it("are not put in place while a cut waits that was asked for before they came", () => {
+    for (let calls = 0; ; calls++) {
+      const disk = ownDisk();
+      flipRecord1(disk);
+      const log = reopened(disk);
+      log.disk.run();
+      log.store.truncate(3, endOf(leaders[2] as Entry));
+      log.store.append(leaders.slice(3));
+      for (let call = 0; call < calls; call++) log.disk.step();
+      if (log.store.damage()[0]?.last === 2) break;
+      // What is left of the hole could take the first two of these, were they the leader's.
+      const placed: boolean[] = [];
+      log.store.mend([...leaders.slice(1, 3), ...own.slice(3, 5)], (_error, value) => placed.push(value));
+      log.disk.run();
+      expect(placed).to.deep.equal([false]);
+      expect(log.mend(leaders.slice(1, 3))).to.equal(true);
+    }
+  });
 });
