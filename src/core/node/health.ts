@@ -172,7 +172,9 @@ export class Health {
     this.healed("every damaged record was mended");
   }
 
+  /** Nothing is damaged any more. */
   private healed(reason: string): void {
+    if (this.current === "failed") return;
     if (this.current === "damaged") this.set(this.options.active() ? "member" : "wiped", reason);
     this.options.retryReads();
   }
